@@ -1,0 +1,32 @@
+// Build-wide settings: the library's only macros stand here.
+#pragma once
+
+// FORMWORK_FN: a function that is usable on the host and, under a CUDA compiler, in device code.
+#if defined(__CUDACC__)
+#define FORMWORK_FN __host__ __device__
+#else
+#define FORMWORK_FN
+#endif
+
+// FORMWORK_INLINE: a kernel's inner function, which must vanish into its caller.
+#define FORMWORK_INLINE [[gnu::always_inline]] inline
+
+// FORMWORK_HIDDEN: kernels and launchers stay private to the shared object that instantiates them.
+#define FORMWORK_HIDDEN [[gnu::visibility("hidden")]]
+
+// FORMWORK_VECTOR_BYTES: width of one SIMD register of the instruction set this file is compiled for.
+#if defined(__AVX512F__)
+#define FORMWORK_VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define FORMWORK_VECTOR_BYTES 32
+#else
+#define FORMWORK_VECTOR_BYTES 16
+#endif
+
+namespace formwork {
+
+inline constexpr int version_major = 0, version_minor = 1, version_patch = 0;
+
+inline constexpr long long KiB = 1024, MiB = 1024 * KiB, GiB = 1024 * MiB;
+
+}  // namespace formwork
