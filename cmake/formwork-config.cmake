@@ -1,0 +1,8 @@
+# find_package(formwork)
+include(${CMAKE_CURRENT_LIST_DIR}/requirements.cmake)
+if(formwork_missing)
+  set(formwork_FOUND FALSE)
+  set(formwork_NOT_FOUND_MESSAGE "${formwork_missing}")
+else()
+  include(${CMAKE_CURRENT_LIST_DIR}/formwork-targets.cmake)
+endif()
