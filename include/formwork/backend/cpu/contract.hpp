@@ -1,0 +1,161 @@
+// The skeleton `contract` on the CPU: a batched matrix product with work fused before it, on either operand,
+// and after it, on each finished vector of the result.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "../../kernels/contract_schedule.hpp"
+#include "contract_micro.hpp"
+#include "contract_pack.hpp"
+#include "simd.hpp"
+#include "threads.hpp"
+
+namespace formwork::cpu {
+
+// What `contract` calls with the results: value holds C[batch][row][column ... column + count - 1] in its
+// first `count` lanes. Every element arrives exactly once, from any of the threads; storing is its business.
+template <class Epilogue, class T>
+concept contract_epilogue = requires(Epilogue const& e, std::ptrdiff_t at, pack<T, native_width<T>> value) {
+  e(at, at, at, value, int());
+};
+
+// The epilogue that only stores: C[batch][row][column] at pointer[batch * batch_stride + row * stride + column].
+template <class T> struct store_result {
+  T* pointer;
+  std::ptrdiff_t batch_stride = 0, stride;
+
+  FORMWORK_INLINE void operator()(std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column,
+                                  pack<T, native_width<T>> value, int count) const {
+    T* p = pointer + batch * batch_stride + row * stride + column;
+    if (count == native_width<T>) value.store(p);
+    else value.store(p, count);
+  }
+};
+
+// Bytes of packing buffers that each thread maps once, at its first product, whatever the shapes.
+template <class T>
+inline constexpr std::size_t contract_scratch_bytes = [] {
+  constexpr auto limits = kernels::contract_block_limits(sizeof(T));
+  constexpr std::size_t slack = 64;  // rounding of a block up to whole tiles
+  return sizeof(T) * ((limits.rows + slack) * limits.depth + (limits.columns + slack) * limits.depth +
+                      (limits.rows + slack) * (limits.columns + slack));
+}();
+
+namespace detail {
+
+struct contract_shape {
+  int batch, rows, columns, depth;
+  kernels::contract_schedule schedule;
+};
+
+// How many threads share the rows and the columns of one product.
+struct contract_grid {
+  int rows, columns;
+};
+inline contract_grid contract_grid_for(contract_shape const& s, int threads) {
+  contract_grid best{1, 1};
+  double least = 0;
+  for (int r = 1; r <= threads; ++r) {
+    const int c = threads / r;
+    const double rows = ((s.rows + s.schedule.tile_rows - 1) / s.schedule.tile_rows + r - 1) / r * s.schedule.tile_rows;
+    const double columns =
+        ((s.columns + s.schedule.tile_columns - 1) / s.schedule.tile_columns + c - 1) / c * s.schedule.tile_columns;
+    // Cycles per k of the slowest thread: 32 multiply-adds per cycle, and about a quarter per packed element.
+    const double cost = rows * columns / 32 + (rows + columns) / 4;
+    if (r == 1 || cost < least) {
+      least = cost;
+      best = {r, c};
+    }
+  }
+  return best;
+}
+
+struct contract_tag {};
+
+// Rows [row_begin, row_end) and columns [column_begin, column_end) of one product, on the calling thread.
+template <class T, int TileRows, int TileVectors, bool Ragged, class A, class B, class Epilogue>
+void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue const& epilogue, std::ptrdiff_t batch,
+                   work_range row_part, work_range column_part) {
+  constexpr int lanes = native_width<T>, tile_columns = TileVectors * lanes;
+  const int depth_limit = s.schedule.block_depth, row_limit = s.schedule.block_rows,
+            column_limit = s.schedule.block_columns;
+  T* const packed_a = static_cast<T*>(thread_scratch<contract_tag, contract_scratch_bytes<T>>());
+  T* const packed_b = packed_a + row_limit * depth_limit;
+  T* const sums = packed_b + column_limit * depth_limit;
+  const bool whole_depth = s.depth <= depth_limit;
+  std::ptrdiff_t packed_rows = -1, packed_columns = -1;  // which blocks the buffers hold
+
+  for (std::ptrdiff_t j = column_part.begin; j < column_part.end; j += column_limit)
+    for (std::ptrdiff_t i = row_part.begin; i < row_part.end; i += row_limit) {
+      const int rows = static_cast<int>(std::min<std::ptrdiff_t>(row_limit, row_part.end - i));
+      const int columns = static_cast<int>(std::min<std::ptrdiff_t>(column_limit, column_part.end - j));
+      int k = 0;
+      do {
+        const int depth = std::min(depth_limit, s.depth - k);
+        const bool last = k + depth == s.depth;
+        if (!whole_depth || packed_rows != i) pack_block<T, TileRows>(packed_a, a, batch, i, rows, k, depth);
+        if (!whole_depth || packed_columns != j) pack_block<T, tile_columns>(packed_b, b, batch, j, columns, k, depth);
+        packed_rows = i;
+        packed_columns = j;
+        T* tile = sums;
+        for (int r = 0; r < rows; r += TileRows)
+          for (int c = 0; c < columns; c += tile_columns) {
+            contract_tile<T, TileRows, TileVectors>(depth, packed_a + r * depth, packed_b + c * depth, tile_columns,
+                                                    tile, k > 0);
+            if (last) {
+              const int tile_rows = std::min(TileRows, rows - r), width = std::min(tile_columns, columns - c);
+              for (int y = 0; y < tile_rows; ++y) {
+                int x = 0;
+                for (; x + lanes <= width; x += lanes)
+                  epilogue(batch, i + r + y, j + c + x,
+                           pack<T, lanes>::load(tile + y * tile_columns + x), lanes);
+                if constexpr (Ragged)
+                  if (x < width)
+                    epilogue(batch, i + r + y, j + c + x, pack<T, lanes>::load(tile + y * tile_columns + x), width - x);
+              }
+            }
+            if (!whole_depth) tile += TileRows * tile_columns;
+          }
+        k += depth;
+      } while (k < s.depth);
+    }
+}
+
+template <class T, int TileRows, int TileVectors, bool Ragged, class A, class B, class Epilogue>
+void contract_any(contract_shape const& s, A const& a, B const& b, Epilogue const& epilogue) {
+  constexpr int tile_columns = TileVectors * native_width<T>;
+  parallel_threads(thread_count(), [&](int thread, int threads) {
+    const bool by_batch = s.batch % threads == 0 || s.batch >= 4 * threads;
+    const work_range batches = by_batch ? part_of(s.batch, thread, threads) : work_range{0, s.batch};
+    const contract_grid grid = by_batch ? contract_grid{1, 1} : contract_grid_for(s, threads);
+    const int part = by_batch ? 0 : thread;
+    if (part >= grid.rows * grid.columns) return;
+    // Parts are whole tiles.
+    const auto cut = [](int extent, int unit, int index, int parts) {
+      const work_range r = part_of((extent + unit - 1) / unit, index, parts);
+      return work_range{r.begin * unit, std::min<std::ptrdiff_t>(r.end * unit, extent)};
+    };
+    const work_range rows = cut(s.rows, TileRows, part / grid.columns, grid.rows);
+    const work_range columns = cut(s.columns, tile_columns, part % grid.columns, grid.columns);
+    for (std::ptrdiff_t n = batches.begin; n < batches.end; ++n)
+      contract_part<T, TileRows, TileVectors, Ragged>(s, a, b, epilogue, n, rows, columns);
+  });
+}
+
+}  // namespace detail
+
+// C[batch][i][j] = sum over k of A(batch, i, k) B(batch, k, j), i < rows <= M, j < N, k < K; each finished
+// vector of C goes to the epilogue. Sums are of type T, in blocks of K that depend on the shape alone: the
+// same bits for any number of threads. Zero rows do nothing; K must be positive.
+template <class T, int Batch, int M, int N, int K, contract_operand<T> A, contract_operand<T> B,
+          contract_epilogue<T> Epilogue>
+void contract(A const& a, B const& b, Epilogue const& epilogue, int rows = M) {
+  static_assert(Batch > 0 && M > 0 && N > 0 && K > 0, "contract: every extent must be positive");
+  constexpr kernels::contract_schedule schedule = kernels::contract_schedule_for(sizeof(T), M, N, K);
+  constexpr bool ragged = N % native_width<T> != 0;
+  detail::contract_any<T, schedule.tile_rows, schedule.tile_vectors, ragged>({Batch, rows, N, K, schedule}, a, b,
+                                                                             epilogue);
+}
+
+}  // namespace formwork::cpu
