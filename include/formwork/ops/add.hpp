@@ -1,0 +1,23 @@
+// z = x + y
+#pragma once
+
+#include <tuple>
+
+#include "../program/apply.hpp"
+
+namespace formwork {
+namespace ops {
+
+struct add {
+  static constexpr auto name = "add";
+  static constexpr bool commutative = true;
+  FORMWORK_FN static constexpr auto value(auto x, auto y) { return x + y; }
+  static constexpr auto derivative(auto, auto, auto, auto dz) { return std::tuple(dz, dz); }
+};
+
+}  // namespace ops
+
+template <class X, class Y> requires(traced<X> || traced<Y>)
+constexpr auto operator+(X const& x, Y const& y) { return apply<ops::add>(x, y); }
+
+}  // namespace formwork

@@ -1,0 +1,21 @@
+// z = x == y, a boolean
+#pragma once
+
+#include "../program/apply.hpp"
+
+namespace formwork {
+namespace ops {
+
+struct equal {
+  static constexpr auto name = "equal";
+  static constexpr dtype result = dtype::boolean;
+  static constexpr bool commutative = true;
+  FORMWORK_FN static constexpr auto value(auto x, auto y) { return x == y; }
+};
+
+}  // namespace ops
+
+template <class X, class Y> requires(traced<X> || traced<Y>)
+constexpr auto operator==(X const& x, Y const& y) { return apply<ops::equal>(x, y); }
+
+}  // namespace formwork

@@ -1,0 +1,20 @@
+// z = x <= y, a boolean
+#pragma once
+
+#include "../program/apply.hpp"
+
+namespace formwork {
+namespace ops {
+
+struct less_equal {
+  static constexpr auto name = "less_equal";
+  static constexpr dtype result = dtype::boolean;
+  FORMWORK_FN static constexpr auto value(auto x, auto y) { return x <= y; }
+};
+
+}  // namespace ops
+
+template <class X, class Y> requires(traced<X> || traced<Y>)
+constexpr auto operator<=(X const& x, Y const& y) { return apply<ops::less_equal>(x, y); }
+
+}  // namespace formwork
