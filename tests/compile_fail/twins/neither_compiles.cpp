@@ -1,0 +1,2 @@
+// expect: broken
+#error broken in both twins

@@ -1,0 +1,3 @@
+#pragma once
+
+inline std::vector<int> forgets_include() { return {}; }

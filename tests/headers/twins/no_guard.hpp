@@ -1,0 +1,1 @@
+inline int no_guard() { return 1; }

@@ -1,0 +1,3 @@
+#pragma once
+
+inline int warns(int unused) { return 1; }
