@@ -1,0 +1,175 @@
+// differentiate: reverse-mode differentiation of a program (Griewank & Walther 2008, ch. 3) with respect to its
+// parameters and, if asked, its floating-point inputs. A loop becomes a second loop that runs backwards; values of
+// the first that the second reads are kept for every iteration.
+#pragma once
+
+#include "../ops/add.hpp"
+#include "../ops/stop_gradient.hpp"
+#include "adjoint.hpp"
+#include "differentiate_attend.hpp"
+
+namespace formwork {
+
+struct differentiate_options {
+  int output = 0;       // the scalar output to differentiate
+  bool inputs = false;  // gradients of floating-point inputs as well
+};
+
+namespace detail {
+
+class reverse_pass {
+ public:
+  constexpr reverse_pass(graph& program, differentiate_options o) : g(program), options(o), size(program.size()), adjoint(program.size()) {}
+
+  constexpr void run() {
+    mark_active();
+    int loss = g.outputs[static_cast<std::size_t>(options.output)].node;
+    if (g[loss].shape.elements() != 1) throw "only a scalar output can be differentiated: take its sum or mean";
+    adjoint.add(loss, build::constant_like(g, 1, loss));
+    std::vector<char> done(g.scopes.size(), 0);
+    for (int i = size - 1; i >= 0; --i) {
+      int s = g[i].scope;
+      if (s == 0) visit(i);
+      else if (scope_of(s).what == scope_kind::loop && !done[static_cast<std::size_t>(s)]) {
+        done[static_cast<std::size_t>(s)] = 1;
+        reverse_loop(s);
+      }
+    }
+    for (std::size_t p = 0; p < g.parameters.size(); ++p) output(role::parameter_gradient, static_cast<int>(p), g.parameters[p].node, g.parameters[p].name);
+    if (options.inputs)
+      for (std::size_t p = 0; p < g.inputs.size(); ++p)
+        if (is_floating(g.inputs[p].type)) output(role::input_gradient, static_cast<int>(p), g.inputs[p].node, g.inputs[p].name);
+  }
+
+ private:
+  graph& g;
+  differentiate_options options;
+  int size;  // nodes of the program before
+  adjoint_table adjoint;
+  std::vector<char> active;       // depends on what is differentiated by
+  std::vector<int> stacked;       // parameter node of a loop -> its gradient in the reverse loop
+  struct captured { int node, contribution; };
+  std::vector<captured> outer;    // contributions of a loop's body to values from outside it
+  int body = 0;                   // the loop that is being reversed
+
+  constexpr scope_info const& scope_of(int s) const { return g.scopes[static_cast<std::size_t>(s)]; }
+
+  constexpr void mark_active() {
+    active.assign(static_cast<std::size_t>(size), 0);
+    for (int sweep = 0; sweep < 2; ++sweep)
+      for (int i = 0; i < size; ++i) {
+        node const& n = g[i];
+        bool a = n.what == kind::parameter || (n.what == kind::input && options.inputs && is_floating(n.type));
+        for (int k = 0; k < n.inputs; ++k)
+          if (n.in[static_cast<std::size_t>(k)] >= 0) a = a || active[static_cast<std::size_t>(n.in[static_cast<std::size_t>(k)])];
+        a = a || n.what == kind::score;
+        if (n.what == kind::map && n.op == op_of<ops::stop_gradient>()) a = false;
+        if (!is_floating(n.type)) a = false;
+        active[static_cast<std::size_t>(i)] = a || active[static_cast<std::size_t>(i)];
+      }
+  }
+
+  constexpr void output(role what, int number, int of, name_text const& name) {
+    int d = g[of].scope != 0 && static_cast<std::size_t>(of) < stacked.size() && stacked[static_cast<std::size_t>(of)] >= 0
+                ? stacked[static_cast<std::size_t>(of)]
+                : adjoint.total(g, of);
+    if (d < 0) d = build::constant_like(g, 0, of);
+    g.outputs.push_back({name, what, number, d});
+  }
+
+  // Adds `d` to the adjoint of `x`; inside a loop, what stands outside it gathers its share over all iterations.
+  constexpr void contribute(int x, int d) {
+    if (d < 0 || x < 0 || !active[static_cast<std::size_t>(x)]) return;
+    if (body != 0 && g[x].scope != body) outer.push_back({x, d});
+    else adjoint.add(x, d);
+  }
+
+  constexpr void reverse_loop(int loop) {
+    scope_info info = scope_of(loop);
+    std::vector<int> variables;
+    for (int i = 0; i < size; ++i)
+      if (g[i].scope == loop && g[i].what == kind::carry && active[static_cast<std::size_t>(i)]) variables.push_back(i);
+    // Adjoints of the loop's results, and of a variable's own final value.
+    std::vector<int> start;
+    for (int c : variables) {
+      int d = adjoint.total_final(g, c);
+      start.push_back(d >= 0 ? d : build::constant_like(g, 0, c));
+    }
+    g.begin_loop(info.count, !info.reversed);
+    int outside_body = body;
+    body = loop;
+    outer.clear();
+    std::vector<int> reverse;
+    for (std::size_t v = 0; v < variables.size(); ++v) reverse.push_back(build::carry(g, start[v]));
+    for (std::size_t v = 0; v < variables.size(); ++v) contribute(g[variables[v]].in[1], reverse[v]);
+    for (int i = size - 1; i >= 0; --i)
+      if (g[i].scope == loop && g[i].what != kind::carry) visit(i);
+    for (std::size_t v = 0; v < variables.size(); ++v) {
+      int d = adjoint.total(g, variables[v]);
+      g[reverse[v]].in[1] = d >= 0 ? d : build::constant_like(g, 0, variables[v]);
+    }
+    stacked.resize(static_cast<std::size_t>(size), -1);
+    for (int i = 0; i < size; ++i)
+      if (g[i].scope == loop && g[i].what == kind::parameter) {
+        int d = adjoint.total(g, i);
+        if (d < 0) d = build::constant_like(g, 0, i);
+        if (g[d].scope != g.scope) {  // the same in every iteration: copied, so that it is stacked like the others
+          node same{.what = kind::map, .type = g[d].type, .inputs = 1, .shape = g[d].shape, .op = op_of<ops::stop_gradient>()};
+          same.in[0] = d;
+          d = g.push_here(same);
+        }
+        stacked[static_cast<std::size_t>(i)] = d;
+      }
+    // Sums over the iterations for what the body read from outside.
+    std::vector<captured> sums;
+    for (std::size_t k = 0; k < outer.size(); ++k) {
+      if (outer[k].node < 0) continue;
+      int total = outer[k].contribution, x = outer[k].node;
+      for (std::size_t j = k + 1; j < outer.size(); ++j)
+        if (outer[j].node == x) {
+          total = build::map<ops::add>(g, total, outer[j].contribution);
+          outer[j].node = -1;
+        }
+      int sum = build::carry(g, build::constant_like(g, 0, x));
+      g[sum].in[1] = build::map<ops::add>(g, sum, total);
+      sums.push_back({x, sum});
+    }
+    g.end_scope();
+    body = outside_body;
+    for (std::size_t v = 0; v < variables.size(); ++v) contribute(g[variables[v]].in[0], build::final(g, reverse[v]));
+    for (auto const& s : sums) contribute(s.node, build::final(g, s.contribution));
+  }
+
+  constexpr void visit(int i) {
+    if (!active[static_cast<std::size_t>(i)]) return;
+    if (g[i].what == kind::final) {
+      int d = adjoint.total(g, i);
+      if (d >= 0) adjoint.add_final(g[i].in[0], d);
+      return;
+    }
+    if (g[i].what == kind::carry || g[i].what == kind::parameter || g[i].what == kind::input) return;
+    int dy = adjoint.total(g, i);
+    if (dy < 0) return;
+    node n = g[i];
+    if (n.what == kind::attend) {
+      attend_adjoints d = differentiate_attend(g, i, dy, active);
+      for (int k = 0; k < 3; ++k) contribute(n.in[static_cast<std::size_t>(k)], d.operand[k]);
+      for (auto const& share : d.tables) contribute(share.table, share.adjoint);
+      return;
+    }
+    int dx[10]{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    operand_adjoints(g, n, i, dy, dx);
+    for (int k = 0; k < n.inputs; ++k) contribute(n.in[static_cast<std::size_t>(k)], dx[k]);
+  }
+};
+
+}  // namespace detail
+
+// The program plus the gradient of one scalar output, as further outputs in the order of the parameters (then of the
+// inputs). Throws (a compile error in a constant expression) when the output is not a scalar.
+constexpr graph differentiate(graph g, differentiate_options options = {}) {
+  detail::reverse_pass(g, options).run();
+  return g;
+}
+
+}  // namespace formwork

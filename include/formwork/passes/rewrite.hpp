@@ -1,0 +1,80 @@
+// rewrite: copies a program node by node into a new one. What every pass that rebuilds a program shares: which
+// nodes live, the map from old numbers to new ones, loop variables and the tables.
+#pragma once
+
+#include <vector>
+
+#include "../program/build.hpp"
+
+namespace formwork {
+
+struct rewrite {
+  graph const& from;
+  graph to;
+  std::vector<int> number;  // old node -> new node, -1 while not copied
+  std::vector<char> live;
+
+  constexpr explicit rewrite(graph const& g) : from(g), number(g.nodes.size(), -1), live(g.nodes.size(), 0) {
+    to.scopes = g.scopes;
+    to.parameters = g.parameters;
+    to.inputs = g.inputs;
+    to.streams = g.streams;
+    for (auto const& o : g.outputs) mark(o.node);
+    for (auto const& p : g.parameters) mark(p.node);
+    for (auto const& i : g.inputs) mark(i.node);
+  }
+
+  constexpr void mark(int id) {
+    std::vector<int> open{id};
+    while (!open.empty()) {
+      int i = open.back();
+      open.pop_back();
+      if (i < 0 || live[static_cast<std::size_t>(i)]) continue;
+      live[static_cast<std::size_t>(i)] = 1;
+      for (int k = 0; k < from[i].inputs; ++k) open.push_back(from[i].in[static_cast<std::size_t>(k)]);
+    }
+  }
+
+  // The node with its operands in the new program.
+  constexpr node translated(int id) const {
+    node n = from[id];
+    for (int k = 0; k < n.inputs; ++k) {
+      int& x = n.in[static_cast<std::size_t>(k)];
+      if (x >= 0) x = number[static_cast<std::size_t>(x)];
+    }
+    return n;
+  }
+
+  // Copies every live node; `rule(translated node)` gives the new number. Then loop variables and outputs follow.
+  template <class Rule> constexpr graph run(Rule rule) {
+    for (int i = 0; i < from.size(); ++i)
+      if (live[static_cast<std::size_t>(i)]) {
+        to.scope = from[i].scope;
+        number[static_cast<std::size_t>(i)] = rule(translated(i));
+      }
+    return finish();
+  }
+
+  constexpr graph finish() {
+    for (int i = 0; i < from.size(); ++i)
+      if (live[static_cast<std::size_t>(i)] && from[i].what == kind::carry)
+        to[number[static_cast<std::size_t>(i)]].in[1] = number[static_cast<std::size_t>(from[i].in[1])];
+    for (auto p = to.parameters.begin(); p != to.parameters.end(); ++p) p->node = number[static_cast<std::size_t>(p->node)];
+    for (auto p = to.inputs.begin(); p != to.inputs.end(); ++p) p->node = number[static_cast<std::size_t>(p->node)];
+    for (auto o : from.outputs) {
+      o.node = number[static_cast<std::size_t>(o.node)];
+      to.outputs.push_back(o);
+    }
+    to.scope = 0;
+    return to;
+  }
+};
+
+// Nodes that must keep their own scope and are never shared: their meaning is tied to where they stand.
+constexpr bool is_pinned(kind k) {
+  return k == kind::input || k == kind::parameter || k == kind::random || k == kind::carry || k == kind::final ||
+         k == kind::score || k == kind::score_gradient || k == kind::attend || k == kind::attend_backward ||
+         k == kind::lookup_gradient;
+}
+
+}  // namespace formwork

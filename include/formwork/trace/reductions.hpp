@@ -1,0 +1,99 @@
+// Reductions of typed values along compile-time axes. The reduced axes stay, with size 1, so that the result
+// broadcasts against the operand; squeeze() removes them. No axis given: all axes.
+#pragma once
+
+#include "../ops/divide.hpp"
+#include "../ops/exp.hpp"
+#include "../ops/log.hpp"
+#include "../ops/multiply.hpp"
+#include "../ops/stop_gradient.hpp"
+#include "../ops/subtract.hpp"
+#include "../ops/add.hpp"
+#include "views.hpp"
+
+namespace formwork {
+
+namespace detail {
+
+template <class Shape, int... Axis> struct reduced_shape {
+  static constexpr int mask() {
+    if (sizeof...(Axis) == 0) return (1 << Shape::rank) - 1;
+    return (0 | ... | (1 << axis_of<Axis, Shape::rank>));
+  }
+  static constexpr dims make() {
+    dims d = Shape::value;
+    for (int i = 0; i < d.rank; ++i)
+      if (mask() >> i & 1) d.size[i] = 1;
+    return d;
+  }
+  static constexpr dims value = make();
+  static constexpr long elements = Shape::value.elements() / value.elements();
+};
+
+// The first axis that a shape does not have; 0 where it has them all.
+template <int Rank, int... Axis> constexpr int missing_axis() {
+  int bad = 0;
+  ((bad = bad == 0 && (Axis < -Rank || Axis >= Rank) ? Axis : bad), ...);
+  return bad;
+}
+
+template <kind What, int... Axis, class X> constexpr auto reduce(X const& x) {
+  using from = typename value_of<X>::shape_type;
+  constexpr int missing = missing_axis<from::rank, Axis...>();
+  if constexpr (require<missing == 0, error::axis_out_of_range<std::integral_constant<kind, What>, from, missing>>) {
+    using to = reduced_shape<from, Axis...>;
+    return value<X::type, shape_from<to>>{x.g, build::reduce(*x.g, What, x.id, to::mask())};
+  }
+}
+
+}  // namespace detail
+
+template <int... Axis, typed_value X> constexpr auto sum(X const& x) { return detail::reduce<kind::sum, Axis...>(x); }
+
+template <int... Axis, typed_value X> constexpr auto maximum(X const& x) {
+  return detail::reduce<kind::maximum, Axis...>(x);
+}
+
+template <int... Axis, typed_value X> constexpr auto minimum(X const& x) {
+  return 0 - detail::reduce<kind::maximum, Axis...>(0 - x);
+}
+
+template <int... Axis, typed_value X> constexpr auto mean(X const& x) {
+  constexpr long n = detail::reduced_shape<typename value_of<X>::shape_type, Axis...>::elements;
+  return sum<Axis...>(x) * (1.0 / static_cast<double>(n));
+}
+
+// The biased variance (divided by n), from centred values.
+template <int... Axis, typed_value X> constexpr auto variance(X const& x) {
+  auto centred = x - mean<Axis...>(x);
+  return mean<Axis...>(centred * centred);
+}
+
+// log(sum(exp(x))), safe for large |x|.
+template <int... Axis, typed_value X> constexpr auto log_sum_exp(X const& x) {
+  auto top = stop_gradient(maximum<Axis...>(x));
+  return log(sum<Axis...>(exp(x - top))) + top;
+}
+
+// Removes an axis of size 1.
+template <int Axis, typed_value X> constexpr auto squeeze(X const& x) {
+  using from = typename value_of<X>::shape_type;
+  if constexpr (detail::require<detail::axis_fits<Axis, from::rank>, error::axis_out_of_range<struct squeeze_call, from, Axis>>) {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      constexpr int axis = detail::axis_of<Axis, from::rank>;
+      return reshape<from::value.size[static_cast<int>(I) < axis ? I : I + 1]...>(x);
+    }(std::make_index_sequence<static_cast<std::size_t>(from::rank - 1)>{});
+  }
+}
+
+// Inserts an axis of size 1 before axis Axis.
+template <int Axis, typed_value X> constexpr auto unsqueeze(X const& x) {
+  using from = typename value_of<X>::shape_type;
+  return [&]<std::size_t... I>(std::index_sequence<I...>) {
+    constexpr int axis = Axis < 0 ? Axis + from::rank + 1 : Axis;
+    constexpr auto size = [](int i) { return i < axis ? from::value.size[i] : i == axis ? 1 : from::value.size[i - 1]; };
+    return reshape<size(static_cast<int>(I))...>(x);
+  }(std::make_index_sequence<static_cast<std::size_t>(from::rank + 1)>{});
+}
+
+}  // namespace formwork

@@ -1,0 +1,122 @@
+// Shape changes of typed values. None of them computes: the fusion turns them into addressing.
+#pragma once
+
+#include "value.hpp"
+
+namespace formwork {
+
+namespace detail {
+
+template <int Axis, int Rank> inline constexpr int axis_of = Axis < 0 ? Axis + Rank : Axis;
+template <int Axis, int Rank> inline constexpr bool axis_fits = Axis >= -Rank && Axis < Rank;
+
+template <class Shape, int... Axis> struct permuted_shape {
+  static constexpr dims value{Shape::value[Axis]...};
+};
+template <class Shape, int Axis, long Size> struct resized_shape {
+  static constexpr dims make() {
+    dims d = Shape::value;
+    d[Axis] = Size;
+    return d;
+  }
+  static constexpr dims value = make();
+};
+
+}  // namespace detail
+
+// The same elements, in row-major order, with another shape.
+template <long... Size, typed_value X> constexpr auto reshape(X const& x) {
+  using to = shape<Size...>;
+  if constexpr (detail::require<to::elements == X::shape.elements(),
+                                error::number_of_elements_differs<struct reshape_call, typename value_of<X>::shape_type, to>>)
+    return value<X::type, to>{x.g, build::reshape(*x.g, x.id, to::value)};
+}
+
+// The shape given as a type.
+template <class Shape, typed_value X> constexpr auto reshape_to(X const& x) {
+  return [&]<long... Size>(shape<Size...>) { return reshape<Size...>(x); }(Shape{});
+}
+
+// NumPy's broadcasting to a given shape.
+template <long... Size, typed_value X> constexpr auto broadcast_to(X const& x) {
+  using to = shape<Size...>;
+  using from = typename value_of<X>::shape_type;
+  if constexpr (detail::require<(broadcast(from::value, to::value) == to::value),
+                                error::shapes_do_not_match<struct broadcast_to_call, from, to>>)
+    return value<X::type, to>{x.g, build::broadcast(*x.g, x.id, to::value)};
+}
+
+// Axis i of the result is axis Axis[i] of x.
+template <int... Axis, typed_value X> constexpr auto transpose(X const& x) {
+  using from = typename value_of<X>::shape_type;
+  if constexpr (detail::require<sizeof...(Axis) == from::rank && (detail::axis_fits<Axis, from::rank> && ...),
+                                error::needs_more_axes<struct transpose_call, from>>) {
+    using to = shape_from<detail::permuted_shape<from, Axis...>>;
+    return value<X::type, to>{
+        x.g, build::transpose(*x.g, x.id, std::array<int, 6>{detail::axis_of<Axis, from::rank>...})};
+  }
+}
+
+// Elements First, ..., First + Size - 1 along one axis.
+template <int Axis, long First, long Size, typed_value X> constexpr auto slice(X const& x) {
+  using from = typename value_of<X>::shape_type;
+  if constexpr (detail::require<detail::axis_fits<Axis, from::rank>, error::axis_out_of_range<struct slice_call, from, Axis>>) {
+    if constexpr (detail::require<(First >= 0 && Size > 0 && First + Size <= from::value[Axis]),
+                                  error::slice_out_of_range<struct slice_call, from, First, Size, Axis>>) {
+      using to = shape_from<detail::resized_shape<from, Axis, Size>>;
+      std::array<int, 6> first{};
+      first[static_cast<std::size_t>(detail::axis_of<Axis, from::rank>)] = static_cast<int>(First);
+      return value<X::type, to>{x.g, build::slice(*x.g, x.id, first, to::value)};
+    }
+  }
+}
+
+// Parts equal slices along one axis, as a std::array.
+template <int Axis, long Parts, typed_value X> constexpr auto split(X const& x) {
+  using from = typename value_of<X>::shape_type;
+  if constexpr (detail::require<detail::axis_fits<Axis, from::rank>, error::axis_out_of_range<struct split_call, from, Axis>>) {
+    constexpr long size = from::value[Axis] / Parts;
+    if constexpr (detail::require<size * Parts == from::value[Axis],
+                                  error::slice_out_of_range<struct split_call, from, Parts, size, Axis>>)
+      return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        return std::array{slice<Axis, static_cast<long>(I) * size, size>(x)...};
+      }(std::make_index_sequence<static_cast<std::size_t>(Parts)>{});
+  }
+}
+
+namespace detail {
+template <int Axis, class First, class... Rest> struct concatenated_shape {
+  static constexpr dims make() {
+    dims d = First::value;
+    ((d[Axis] += Rest::value[Axis]), ...);
+    return d;
+  }
+  static constexpr bool fits() {
+    auto same = [](dims a, dims b) {
+      if (a.rank != b.rank) return false;
+      a[Axis] = b[Axis] = 0;
+      return a == b;
+    };
+    return (same(First::value, Rest::value) && ...);
+  }
+  static constexpr dims value = fits() ? make() : dims{};
+};
+}  // namespace detail
+
+// Two to six values one after the other along one axis; the other axes agree.
+template <int Axis, typed_value X, typed_value... Y> constexpr auto concatenate(X const& x, Y const&... y) {
+  using from = typename value_of<X>::shape_type;
+  using joined = detail::concatenated_shape<Axis, from, typename value_of<Y>::shape_type...>;
+  if constexpr (detail::require<joined::fits(), error::shapes_do_not_match<struct concatenate_call, from, typename value_of<Y>::shape_type...>>) {
+    using to = shape_from<joined>;
+    return value<X::type, to>{x.g, build::concatenate(*x.g, {x.id, y.id...}, 1 + static_cast<int>(sizeof...(Y)),
+                                                       detail::axis_of<Axis, from::rank>)};
+  }
+}
+
+// Converts every element to another type.
+template <dtype To, typed_value X> constexpr auto cast(X const& x) {
+  return value<To, typename value_of<X>::shape_type>{x.g, build::cast(*x.g, x.id, To)};
+}
+
+}  // namespace formwork
