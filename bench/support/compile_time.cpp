@@ -1,0 +1,105 @@
+// compile_time <include folder> <programs folder> <compiler> <flags>...: seconds and peak memory of the compiler,
+// for each public header alone and for each program of the folder, as a table in markdown. The figure of a
+// header is the median of three runs; a program is compiled once.
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <vector>
+
+namespace fs = std::filesystem;
+
+struct cost {
+  double seconds, mebibytes;
+};
+
+// Runs the command; memory is that of its largest process, as the kernel accounts it.
+cost measure(const std::vector<std::string>& command) {
+  std::vector<char*> arguments;
+  for (const auto& a : command) arguments.push_back(const_cast<char*>(a.c_str()));
+  arguments.push_back(nullptr);
+
+  const auto start = std::chrono::steady_clock::now();
+  const pid_t child = fork();
+  if (child == 0) {
+    execvp(arguments[0], arguments.data());
+    std::perror(arguments[0]);
+    _exit(127);
+  }
+  int status = 0;
+  rusage usage{};
+  if (child < 0 || wait4(child, &status, 0, &usage) < 0) {
+    std::perror("compile_time");
+    std::exit(1);
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    for (const auto& a : command) std::cerr << a << ' ';
+    std::cerr << "\nfailed; its figure would mean nothing\n";
+    std::exit(1);
+  }
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  return {elapsed.count(), static_cast<double>(usage.ru_maxrss) / 1024};
+}
+
+void print_row(const std::string& name, std::vector<cost> runs) {
+  std::sort(runs.begin(), runs.end(), [](cost a, cost b) { return a.seconds < b.seconds; });
+  const cost median = runs[runs.size() / 2];
+  std::printf("| %s | %.2f | %.0f |\n", name.c_str(), median.seconds, median.mebibytes);
+  std::fflush(stdout);
+}
+
+std::vector<fs::path> files_below(const fs::path& folder, const std::string& extension) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.path().extension() == extension) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+int main(int count, char** arguments) {
+  if (count < 4) {
+    std::cerr << "usage: compile_time <include folder> <programs folder> <compiler> <flags>...\n";
+    return 2;
+  }
+  const fs::path include = arguments[1], programs = arguments[2];
+  std::vector<std::string> compile(arguments + 3, arguments + count);
+  for (const char* a : {"-I", include.c_str(), "-x", "c++", "-c", "-o", "/dev/null"}) compile.push_back(a);
+  auto with = [&](const std::string& source) {
+    auto command = compile;
+    command.push_back(source);
+    return command;
+  };
+
+  auto scratch = (fs::temp_directory_path() / "formwork_XXXXXX").string();
+  if (!mkdtemp(scratch.data())) {
+    std::perror(scratch.c_str());
+    return 1;
+  }
+  const auto source = fs::path(scratch) / "header.cpp";
+
+  std::printf("`");
+  for (const auto& a : std::vector<std::string>(arguments + 3, arguments + count)) std::printf("%s ", a.c_str());
+  std::printf("-c`\n\n| file | s | peak MiB |\n|---|---:|---:|\n");
+
+  auto headers = files_below(include, ".hpp");
+  std::erase_if(headers, [](const fs::path& p) { return p.string().find("/backend/cuda/") != std::string::npos; });
+  std::ofstream(source) << "";
+  print_row("(empty)", {measure(with(source)), measure(with(source)), measure(with(source))});
+  for (const auto& header : headers) {
+    const auto name = header.lexically_relative(include).generic_string();
+    std::ofstream(source) << "#include <" << name << ">\n";
+    print_row(name, {measure(with(source)), measure(with(source)), measure(with(source))});
+  }
+  for (const auto& program : files_below(programs, ".cpp"))
+    print_row(program.lexically_relative(programs.parent_path()).generic_string(), {measure(with(program))});
+
+  fs::remove_all(scratch);
+}
