@@ -1,0 +1,35 @@
+// Tile sizes of the `attend` skeleton on the CPU. They change the speed and the order of additions over
+// keys, never what is computed.
+#pragma once
+
+#include <cstddef>
+
+#include "../core/config.hpp"
+
+namespace formwork {
+
+struct attend_schedule {
+  int queries;             // lanes of a score block; the transposed query block is width x queries
+  int keys;                // rows of a score block
+  int strip;               // partly visible blocks are trimmed at both ends in strips of so many keys
+  int backward_segment;    // keys of one task where the backward pass is split over keys
+  int backward_tasks;      // with fewer (batch, group) pairs the backward pass is split over keys
+  int accumulators;        // instances of a score's gradient accumulators
+  int tile_vectors;        // registers of one row of a product's register tile
+  int tile_registers;      // accumulators of a product's register tile
+};
+
+// Measured with bench/attend on 2 cores of an Intel Sapphire Rapids (48 KiB L1, 2 MiB L2), AVX-512, f32.
+constexpr attend_schedule attend_schedule_for(std::size_t element_bytes) {
+  bool wide = FORMWORK_VECTOR_BYTES == 64;           // 32 registers with AVX-512, 16 below
+  return {.queries = 64,
+          .keys = element_bytes == 4 ? 96 : 48,
+          .strip = 16,
+          .backward_segment = 192,
+          .backward_tasks = 8,
+          .accumulators = 16,
+          .tile_vectors = wide ? 4 : 2,
+          .tile_registers = wide ? 24 : 12};
+}
+
+}  // namespace formwork
