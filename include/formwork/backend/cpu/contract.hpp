@@ -38,8 +38,7 @@ template <class T>
 inline constexpr std::size_t contract_scratch_bytes = [] {
   constexpr auto limits = kernels::contract_block_limits(sizeof(T));
   constexpr std::size_t slack = 64;  // rounding of a block up to whole tiles
-  return sizeof(T) * ((limits.rows + slack) * limits.depth + (limits.columns + slack) * limits.depth +
-                      (limits.rows + slack) * (limits.columns + slack));
+  return sizeof(T) * (limits.packed + slack * limits.depth * 2 + (limits.rows + slack) * (limits.columns + slack));
 }();
 
 namespace detail {
@@ -73,52 +72,59 @@ inline contract_grid contract_grid_for(contract_shape const& s, int threads) {
 
 struct contract_tag {};
 
-// Rows [row_begin, row_end) and columns [column_begin, column_end) of one product, on the calling thread.
+// The given rows and columns of one product, on the calling thread. A block of A is packed once and stays in
+// the second-level cache; B passes by in panels of one tile's width, each packed just before its use from
+// memory asked for while the panel before it was computed.
+//   for rows (mc), columns (nc), k (kc):  A[mc,kc] -> packed
+//     for columns (nr):                   B[kc,nr] -> packed
+//       for rows (mr):                    C[mr,nr] += A[mr,kc] B[kc,nr]; after the last k: epilogue
 template <class T, int TileRows, int TileVectors, bool Ragged, class A, class B, class Epilogue>
 void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue const& epilogue, std::ptrdiff_t batch,
                    work_range row_part, work_range column_part) {
   constexpr int lanes = native_width<T>, tile_columns = TileVectors * lanes;
-  const int depth_limit = s.schedule.block_depth, row_limit = s.schedule.block_rows,
-            column_limit = s.schedule.block_columns;
+  const int depth_limit = s.schedule.block_depth, row_limit = s.schedule.block_rows;
+  const bool whole_depth = s.depth <= depth_limit;
+  // Only unfinished sums need a place of bounded size.
+  const std::ptrdiff_t column_limit = whole_depth ? column_part.end - column_part.begin : s.schedule.block_columns;
   T* const packed_a = static_cast<T*>(thread_scratch<contract_tag, contract_scratch_bytes<T>>());
   T* const packed_b = packed_a + row_limit * depth_limit;
-  T* const sums = packed_b + column_limit * depth_limit;
-  const bool whole_depth = s.depth <= depth_limit;
-  std::ptrdiff_t packed_rows = -1, packed_columns = -1;  // which blocks the buffers hold
+  T* const sums = packed_b + tile_columns * depth_limit;
 
-  for (std::ptrdiff_t j = column_part.begin; j < column_part.end; j += column_limit)
-    for (std::ptrdiff_t i = row_part.begin; i < row_part.end; i += row_limit) {
+  for (std::ptrdiff_t i = row_part.begin; i < row_part.end; i += row_limit)
+    for (std::ptrdiff_t j = column_part.begin; j < column_part.end; j += column_limit) {
       const int rows = static_cast<int>(std::min<std::ptrdiff_t>(row_limit, row_part.end - i));
-      const int columns = static_cast<int>(std::min<std::ptrdiff_t>(column_limit, column_part.end - j));
-      int k = 0;
-      do {
+      const int tiles = (rows + TileRows - 1) / TileRows;
+      const std::ptrdiff_t end = std::min(j + column_limit, column_part.end);
+      for (int k = 0; k < s.depth; k += depth_limit) {
         const int depth = std::min(depth_limit, s.depth - k);
         const bool last = k + depth == s.depth;
-        if (!whole_depth || packed_rows != i) pack_block<T, TileRows>(packed_a, a, batch, i, rows, k, depth);
-        if (!whole_depth || packed_columns != j) pack_block<T, tile_columns>(packed_b, b, batch, j, columns, k, depth);
-        packed_rows = i;
-        packed_columns = j;
+        pack_block<T, TileRows>(packed_a, a, batch, i, rows, k, depth);
         T* tile = sums;
-        for (int r = 0; r < rows; r += TileRows)
-          for (int c = 0; c < columns; c += tile_columns) {
-            contract_tile<T, TileRows, TileVectors>(depth, packed_a + r * depth, packed_b + c * depth, tile_columns,
-                                                    tile, k > 0);
-            if (last) {
-              const int tile_rows = std::min(TileRows, rows - r), width = std::min(tile_columns, columns - c);
-              for (int y = 0; y < tile_rows; ++y) {
+        for (std::ptrdiff_t c = j; c < end; c += tile_columns) {
+          const int width = static_cast<int>(std::min<std::ptrdiff_t>(tile_columns, end - c));
+          pack_block<T, tile_columns>(packed_b, b, batch, c, width, k, depth);
+          const bool more = c + tile_columns < end;
+          const std::ptrdiff_t next = more ? c + tile_columns : j;
+          const int next_k = more ? k : last ? 0 : k + depth;
+          const int next_width = static_cast<int>(std::min<std::ptrdiff_t>(tile_columns, end - next));
+          const int next_depth = std::min(depth_limit, s.depth - next_k);
+          for (int t = 0; t < tiles; ++t) {
+            prefetch_panel<tile_columns>(b, batch, next, next_width, next_k, next_depth, t, tiles);
+            const int r = t * TileRows;
+            contract_tile<T, TileRows, TileVectors>(depth, packed_a + r * depth, packed_b, tile_columns, tile, k > 0);
+            if (last)
+              for (int y = 0; y < std::min(TileRows, rows - r); ++y) {
                 int x = 0;
                 for (; x + lanes <= width; x += lanes)
-                  epilogue(batch, i + r + y, j + c + x,
-                           pack<T, lanes>::load(tile + y * tile_columns + x), lanes);
+                  epilogue(batch, i + r + y, c + x, pack<T, lanes>::load(tile + y * tile_columns + x), lanes);
                 if constexpr (Ragged)
                   if (x < width)
-                    epilogue(batch, i + r + y, j + c + x, pack<T, lanes>::load(tile + y * tile_columns + x), width - x);
+                    epilogue(batch, i + r + y, c + x, pack<T, lanes>::load(tile + y * tile_columns + x), width - x);
               }
-            }
             if (!whole_depth) tile += TileRows * tile_columns;
           }
-        k += depth;
-      } while (k < s.depth);
+        }
+      }
     }
 }
 

@@ -70,6 +70,12 @@ template <int D = 1, class T, int Width> FORMWORK_INLINE void transpose(pack<T, 
   if constexpr (2 * D < Width) transpose<2 * D>(row);
 }
 
+// Rows [begin, end) of `bytes` bytes, `stride` bytes apart, into the second-level cache.
+[[gnu::noinline]] inline void prefetch_rows(const char* base, std::ptrdiff_t stride, int begin, int end, int bytes) {
+  for (int row = begin; row < end; ++row)
+    for (int at = 0; at < bytes; at += 64) __builtin_prefetch(base + row * stride + at, 0, 2);
+}
+
 // One panel from memory where the `count` outer elements are adjacent and consecutive k are `stride` apart.
 template <class T, int Panel>
 [[gnu::noinline]] void pack_adjacent(T* panel, const T* source, std::ptrdiff_t stride, int count, int depth) {
@@ -105,6 +111,20 @@ template <class T, int Panel>
     }
   for (; k < depth; ++k)
     for (int o = 0; o < Panel; ++o) panel[k * Panel + o] = o < count ? source[o * stride + k] : T(0);
+}
+
+// Asks for the source of the next panel while the tiles of this one are computed: part `part` of `parts`.
+template <int Panel, class Operand>
+void prefetch_panel([[maybe_unused]] Operand const& x, [[maybe_unused]] std::ptrdiff_t batch,
+                    [[maybe_unused]] std::ptrdiff_t outer, [[maybe_unused]] int count,
+                    [[maybe_unused]] std::ptrdiff_t k, [[maybe_unused]] int depth, [[maybe_unused]] int part,
+                    [[maybe_unused]] int parts) {
+  if constexpr (operand_in_memory<Operand>) {
+    const auto* p = x.address(batch, outer, k);
+    const int rows = Operand::k_contiguous ? count : depth, length = Operand::k_contiguous ? depth : count;
+    prefetch_rows(reinterpret_cast<const char*>(p), x.stride * sizeof(*p), rows * part / parts,
+                  rows * (part + 1) / parts, length * static_cast<int>(sizeof(*p)));
+  }
 }
 
 // Elements of a computed operand are first written to a small strip, then packed as if they lay in memory,

@@ -1,0 +1,84 @@
+// The machine's own limits, measured in the same process and minutes as the figures held against them.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "formwork/backend/cpu/contract_micro.hpp"
+#include "formwork/backend/cpu/simd.hpp"
+#include "formwork/backend/cpu/threads.hpp"
+
+namespace formwork::bench {
+
+inline double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+inline double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
+}
+
+namespace detail {
+
+// Independent chains of multiply-adds in registers: 12 cover a latency of 4 to 6 cycles on two units.
+[[gnu::noinline]] inline void multiply_add_window(long rounds, float* out) {
+  using vector = cpu::pack<float, cpu::native_width<float>>;
+  constexpr int chains = 12;
+  vector sum[chains];
+  cpu::detail::unrolled<chains>([&](auto i) { sum[i] = vector(float(i)); });
+  vector factor(out[0]), term(out[1]);
+  for (long n = 0; n < rounds; ++n)
+    cpu::detail::unrolled<chains>([&](auto i) { sum[i] = cpu::fma(sum[i], factor, term); });
+  cpu::detail::unrolled<chains - 1>([&](auto i) { sum[0] += sum[i + 1]; });
+  out[2] = sum[0][0];
+}
+
+}  // namespace detail
+
+// f32 multiply-adds of all threads, flop/s (two per multiply-add): the median of `windows` windows of about
+// a millisecond each.
+inline double multiply_add_peak(int threads = cpu::thread_count(), int windows = 15) {
+  constexpr long rounds = 200'000;
+  constexpr double flops = 2.0 * 12 * cpu::native_width<float> * rounds;
+  std::vector<double> rates;
+  for (int w = 0; w < windows; ++w) {
+    int used = 1;
+    const double start = seconds_now();
+    cpu::parallel_threads(threads, [&](int thread, int team) {
+      float values[3] = {0.999f, 0.001f, 0};
+      detail::multiply_add_window(rounds, values);
+      volatile float sink = values[2];
+      (void)sink;
+      if (thread == 0) used = team;
+    });
+    rates.push_back(flops * used / (seconds_now() - start));
+  }
+  return median(rates);
+}
+
+// Copy bandwidth of all threads from and to main memory, bytes/s, counting each byte read and each written
+// once; ordinary stores. The median of `windows` copies of `bytes` bytes.
+inline double copy_bandwidth(int threads = cpu::thread_count(), int windows = 7, std::size_t bytes = 256u << 20) {
+  using vector = cpu::pack<float, cpu::native_width<float>>;
+  const std::ptrdiff_t count = static_cast<std::ptrdiff_t>(bytes / sizeof(float)) / vector::width * vector::width;
+  const std::unique_ptr<float[]> from(new float[count]), to(new float[count]);
+  std::vector<double> rates;
+  for (int w = -1; w < windows; ++w) {  // the first window touches the pages
+    const double start = seconds_now();
+    cpu::parallel_threads(threads, [&](int thread, int team) {
+      const auto part = cpu::part_of(count / vector::width, thread, team);
+      for (std::ptrdiff_t i = part.begin * vector::width; i < part.end * vector::width; i += vector::width) {
+        if (w < 0) vector(1.f).store(from.get() + i);
+        vector::load(from.get() + i).store(to.get() + i);
+      }
+    });
+    if (w >= 0) rates.push_back(2.0 * sizeof(float) * count / (seconds_now() - start));
+  }
+  return median(rates);
+}
+
+}  // namespace formwork::bench
