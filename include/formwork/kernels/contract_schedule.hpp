@@ -11,7 +11,8 @@ struct contract_schedule {
   int tile_columns;   // nr = tile_vectors * lanes
   int block_depth;    // kc: length of the partial sums; the only member on which the bits of C depend
   int block_rows;     // mc: rows of A packed at once, a multiple of tile_rows
-  int block_columns;  // nc: columns of B packed at once, a multiple of tile_columns
+  int group_columns;  // columns of B packed at once, a multiple of tile_columns
+  int block_columns;  // nc: columns of unfinished sums kept at once when k has several blocks
 };
 
 namespace detail {
@@ -29,10 +30,12 @@ constexpr int equal_blocks(int extent, int limit, int unit) {
 // Measured on a Sapphire Rapids server core (48 KiB L1, 2 MiB L2, L3 only twice as fast as memory), f32.
 struct contract_limits {
   int packed;   // block_rows * block_depth: the part of A that stays in the second-level cache
+  int group;    // group_columns * block_depth: the part of B there
   int depth, rows, columns;
 };
 constexpr contract_limits contract_block_limits(int element_bytes) {
-  return {.packed = 4 * 512 * 384 / element_bytes, .depth = 768, .rows = 512, .columns = 4 * 768 / element_bytes};
+  return {.packed = 4 * 512 * 384 / element_bytes, .group = 4 * 2 * 48 * 768 / element_bytes,
+          .depth = 768, .rows = 512, .columns = 4 * 768 / element_bytes};
 }
 
 // Register tiles: the accumulators, one row of B and a broadcast of A fit the register file, and the
@@ -48,11 +51,14 @@ constexpr contract_schedule contract_schedule_for(int element_bytes, int m, int 
   const contract_limits limits = contract_block_limits(element_bytes);
   const int block_rows = detail::equal_blocks(m, limits.rows, rows);
   const int depth = limits.packed / block_rows < limits.depth ? limits.packed / block_rows : limits.depth;
+  const int block_depth = detail::equal_blocks(k, depth, 1);
+  const int panels = limits.group / (block_depth * vectors * lanes);
   return {.tile_rows = rows,
           .tile_vectors = vectors,
           .tile_columns = vectors * lanes,
-          .block_depth = detail::equal_blocks(k, depth, 1),
+          .block_depth = block_depth,
           .block_rows = block_rows,
+          .group_columns = (panels > 1 ? panels : 1) * vectors * lanes,
           .block_columns = detail::equal_blocks(n, limits.columns, vectors * lanes)};
 }
 

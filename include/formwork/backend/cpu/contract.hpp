@@ -38,7 +38,7 @@ template <class T>
 inline constexpr std::size_t contract_scratch_bytes = [] {
   constexpr auto limits = kernels::contract_block_limits(sizeof(T));
   constexpr std::size_t slack = 64;  // rounding of a block up to whole tiles
-  return sizeof(T) * (limits.packed + slack * limits.depth * 2 + (limits.rows + slack) * (limits.columns + slack));
+  return sizeof(T) * (limits.packed + limits.group + slack * limits.depth * 2 + (limits.rows + slack) * (limits.columns + slack));
 }();
 
 namespace detail {
@@ -73,22 +73,23 @@ inline contract_grid contract_grid_for(contract_shape const& s, int threads) {
 struct contract_tag {};
 
 // The given rows and columns of one product, on the calling thread. A block of A is packed once and stays in
-// the second-level cache; B passes by in panels of one tile's width, each packed just before its use from
-// memory asked for while the panel before it was computed.
+// the second-level cache; B passes by in groups of a few tiles' width, each packed just before its use from
+// memory asked for while the group before it was computed.
 //   for rows (mc), columns (nc), k (kc):  A[mc,kc] -> packed
-//     for columns (nr):                   B[kc,nr] -> packed
-//       for rows (mr):                    C[mr,nr] += A[mr,kc] B[kc,nr]; after the last k: epilogue
+//     for columns (group):                B[kc,group] -> packed
+//       for columns (nr), rows (mr):      C[mr,nr] += A[mr,kc] B[kc,nr]; after the last k: epilogue
 template <class T, int TileRows, int TileVectors, bool Ragged, class A, class B, class Epilogue>
 void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue const& epilogue, std::ptrdiff_t batch,
                    work_range row_part, work_range column_part) {
   constexpr int lanes = native_width<T>, tile_columns = TileVectors * lanes;
   const int depth_limit = s.schedule.block_depth, row_limit = s.schedule.block_rows;
+  const int group_limit = s.schedule.group_columns;
   const bool whole_depth = s.depth <= depth_limit;
   // Only unfinished sums need a place of bounded size.
   const std::ptrdiff_t column_limit = whole_depth ? column_part.end - column_part.begin : s.schedule.block_columns;
   T* const packed_a = static_cast<T*>(thread_scratch<contract_tag, contract_scratch_bytes<T>>());
   T* const packed_b = packed_a + row_limit * depth_limit;
-  T* const sums = packed_b + tile_columns * depth_limit;
+  T* const sums = packed_b + group_limit * depth_limit;
 
   for (std::ptrdiff_t i = row_part.begin; i < row_part.end; i += row_limit)
     for (std::ptrdiff_t j = column_part.begin; j < column_part.end; j += column_limit) {
@@ -100,29 +101,35 @@ void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue con
         const bool last = k + depth == s.depth;
         pack_block<T, TileRows>(packed_a, a, batch, i, rows, k, depth);
         T* tile = sums;
-        for (std::ptrdiff_t c = j; c < end; c += tile_columns) {
-          const int width = static_cast<int>(std::min<std::ptrdiff_t>(tile_columns, end - c));
-          pack_block<T, tile_columns>(packed_b, b, batch, c, width, k, depth);
-          const bool more = c + tile_columns < end;
-          const std::ptrdiff_t next = more ? c + tile_columns : j;
+        for (std::ptrdiff_t g = j; g < end; g += group_limit) {
+          const int group = static_cast<int>(std::min<std::ptrdiff_t>(group_limit, end - g));
+          pack_block<T, tile_columns>(packed_b, b, batch, g, group, k, depth);
+          const bool more = g + group_limit < end;
+          const std::ptrdiff_t next = more ? g + group_limit : j;
           const int next_k = more ? k : last ? 0 : k + depth;
-          const int next_width = static_cast<int>(std::min<std::ptrdiff_t>(tile_columns, end - next));
+          const int next_group = static_cast<int>(std::min<std::ptrdiff_t>(group_limit, end - next));
           const int next_depth = std::min(depth_limit, s.depth - next_k);
-          for (int t = 0; t < tiles; ++t) {
-            prefetch_panel<tile_columns>(b, batch, next, next_width, next_k, next_depth, t, tiles);
-            const int r = t * TileRows;
-            contract_tile<T, TileRows, TileVectors>(depth, packed_a + r * depth, packed_b, tile_columns, tile, k > 0);
-            if (last)
-              for (int y = 0; y < std::min(TileRows, rows - r); ++y) {
-                int x = 0;
-                for (; x + lanes <= width; x += lanes)
-                  epilogue(batch, i + r + y, c + x, pack<T, lanes>::load(tile + y * tile_columns + x), lanes);
-                if constexpr (Ragged)
-                  if (x < width)
-                    epilogue(batch, i + r + y, c + x, pack<T, lanes>::load(tile + y * tile_columns + x), width - x);
+          const int steps = tiles * ((group + tile_columns - 1) / tile_columns);
+          int step = 0;
+          for (int c = 0; c < group; c += tile_columns)
+            for (int r = 0; r < rows; r += TileRows) {
+              prefetch_block(b, batch, next, next_group, next_k, next_depth, step++, steps);
+              contract_tile<T, TileRows, TileVectors>(depth, packed_a + r * depth, packed_b + c * depth, tile_columns,
+                                                      tile, k > 0);
+              if (last) {
+                const int width = std::min(tile_columns, group - c);
+                for (int y = 0; y < std::min(TileRows, rows - r); ++y) {
+                  int x = 0;
+                  for (; x + lanes <= width; x += lanes)
+                    epilogue(batch, i + r + y, g + c + x, pack<T, lanes>::load(tile + y * tile_columns + x), lanes);
+                  if constexpr (Ragged)
+                    if (x < width)
+                      epilogue(batch, i + r + y, g + c + x, pack<T, lanes>::load(tile + y * tile_columns + x),
+                               width - x);
+                }
               }
-            if (!whole_depth) tile += TileRows * tile_columns;
-          }
+              if (!whole_depth) tile += TileRows * tile_columns;
+            }
         }
       }
     }

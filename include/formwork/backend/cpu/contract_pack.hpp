@@ -76,20 +76,26 @@ template <int D = 1, class T, int Width> FORMWORK_INLINE void transpose(pack<T, 
     for (int at = 0; at < bytes; at += 64) __builtin_prefetch(base + row * stride + at, 0, 2);
 }
 
-// One panel from memory where the `count` outer elements are adjacent and consecutive k are `stride` apart.
+// Panels from memory where the `extent` outer elements are adjacent and consecutive k are `stride` apart.
+// A few k at a time for all panels: with long strides every k is on another page, and is visited once.
 template <class T, int Panel>
-[[gnu::noinline]] void pack_adjacent(T* panel, const T* source, std::ptrdiff_t stride, int count, int depth) {
-  constexpr int lanes = std::min(Panel, native_width<T>);
+[[gnu::noinline]] void pack_adjacent(T* panels, const T* source, std::ptrdiff_t stride, int extent, int depth) {
+  constexpr int lanes = std::min(Panel, native_width<T>), step = 32;
   static_assert(Panel % lanes == 0);
-  if (count == Panel) {
-    for (int k = 0; k < depth; ++k)
-      unrolled<Panel / lanes>([&](auto v) {
-        pack<T, lanes>::load(source + k * stride + v * lanes).store(panel + k * Panel + v * lanes);
-      });
-    return;
+  for (int k = 0; k < depth; k += step) {
+    const int end = std::min(k + step, depth);
+    for (int begin = 0; begin < extent; begin += Panel) {
+      T* to = panels + begin * depth + k * Panel;
+      const T* from = source + begin + k * stride;
+      if (begin + Panel <= extent) {
+        for (int n = k; n < end; ++n, to += Panel, from += stride)
+          unrolled<Panel / lanes>([&](auto v) { pack<T, lanes>::load(from + v * lanes).store(to + v * lanes); });
+      } else {
+        for (int n = k; n < end; ++n, to += Panel, from += stride)
+          for (int o = 0; o < Panel; ++o) to[o] = begin + o < extent ? from[o] : T(0);
+      }
+    }
   }
-  for (int k = 0; k < depth; ++k)
-    for (int o = 0; o < Panel; ++o) panel[k * Panel + o] = o < count ? source[k * stride + o] : T(0);
 }
 
 // One panel from memory where consecutive k are adjacent and the outer elements are `stride` apart.
@@ -113,9 +119,9 @@ template <class T, int Panel>
     for (int o = 0; o < Panel; ++o) panel[k * Panel + o] = o < count ? source[o * stride + k] : T(0);
 }
 
-// Asks for the source of the next panel while the tiles of this one are computed: part `part` of `parts`.
-template <int Panel, class Operand>
-void prefetch_panel([[maybe_unused]] Operand const& x, [[maybe_unused]] std::ptrdiff_t batch,
+// Asks for part `part` of `parts` of the source of a block, while the tiles of the one before are computed.
+template <class Operand>
+void prefetch_block([[maybe_unused]] Operand const& x, [[maybe_unused]] std::ptrdiff_t batch,
                     [[maybe_unused]] std::ptrdiff_t outer, [[maybe_unused]] int count,
                     [[maybe_unused]] std::ptrdiff_t k, [[maybe_unused]] int depth, [[maybe_unused]] int part,
                     [[maybe_unused]] int parts) {
@@ -135,12 +141,15 @@ inline constexpr int strip_depth = 64;
 template <class T, int Panel, class Operand>
 void pack_block(T* panels, Operand const& x, std::ptrdiff_t batch, std::ptrdiff_t outer, int extent,
                 std::ptrdiff_t k, int depth) {
+  if constexpr (operand_in_memory<Operand> && !Operand::k_contiguous) {
+    pack_adjacent<T, Panel>(panels, x.address(batch, outer, k), x.stride, extent, depth);
+    return;
+  }
   for (int begin = 0; begin < extent; begin += Panel, panels += Panel * depth) {
     const int count = std::min(Panel, extent - begin);
     if constexpr (operand_in_memory<Operand>) {
-      const T* source = x.address(batch, outer + begin, k);
-      if constexpr (Operand::k_contiguous) pack_transposed<T, Panel>(panels, source, x.stride, count, depth);
-      else pack_adjacent<T, Panel>(panels, source, x.stride, count, depth);
+      if constexpr (Operand::k_contiguous)
+        pack_transposed<T, Panel>(panels, x.address(batch, outer + begin, k), x.stride, count, depth);
     } else {
       constexpr int lanes = native_width<T>;
       constexpr int adjacent = Operand::k_contiguous ? strip_depth : (Panel + lanes - 1) / lanes * lanes;
