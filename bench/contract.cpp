@@ -1,0 +1,234 @@
+// The matrix product against OpenBLAS and oneDNN on GPT-2's shapes, all in one run. Counters: GFLOP/s, and the
+// fraction of the multiply-add peak measured right before and after each benchmark.
+//   contract  [--benchmark_filter=...]   without a filter each family runs in a process of its own, because the
+//                                        idle threads of OpenBLAS' own pool disturb everybody else's
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "formwork/backend/cpu/contract.hpp"
+#include "formwork/backend/cpu/simd_math.hpp"
+#include "machine.hpp"
+
+#if defined(__unix__)
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+#if defined(FORMWORK_HAS_OPENBLAS)
+#include <cblas.h>
+#endif
+#if defined(FORMWORK_HAS_DNNL)
+#include <oneapi/dnnl/dnnl.hpp>
+#endif
+
+namespace {
+
+using namespace formwork;
+using cpu::strided_operand;
+
+// Page-aligned, on large pages where the system gives them: the same memory for every competitor.
+struct buffer {
+  float* p;
+  explicit buffer(std::size_t count, unsigned seed = 1) {
+    const std::size_t bytes = (count * sizeof(float) + (2u << 20) - 1) / (2u << 20) * (2u << 20);
+    p = static_cast<float*>(std::aligned_alloc(2u << 20, bytes));
+#if defined(__linux__)
+    madvise(p, bytes, MADV_HUGEPAGE);
+#endif
+    for (std::size_t i = 0; i < count; ++i) {
+      seed = seed * 1664525u + 1013904223u;
+      p[i] = static_cast<float>(seed >> 8) / 8388608.0f - 1.0f;
+    }
+  }
+  ~buffer() { std::free(p); }
+  buffer(buffer const&) = delete;
+  buffer& operator=(buffer const&) = delete;
+};
+
+// Which of the products of a linear layer Y[tokens, out] = X[tokens, in] W[in, out] it is:
+//   forward  C = X W;  tied  C = X W^T with W[out, in];  input_gradient  C = dY W^T;  weight_gradient  C = X^T dY
+enum class form { forward, tied, input_gradient, weight_gradient };
+
+struct problem {
+  int m, n, k;
+  bool a_k_contiguous, b_k_contiguous;
+};
+constexpr problem problem_of(form f, int tokens, int in, int out) {
+  switch (f) {
+    case form::forward: return {tokens, out, in, true, false};
+    case form::tied: return {tokens, out, in, true, true};
+    case form::input_gradient: return {tokens, in, out, true, true};
+    case form::weight_gradient: return {in, out, tokens, false, false};
+  }
+  return {};
+}
+
+void timed(benchmark::State& state, problem p, std::function<void()> const& run) {
+  run();
+  std::vector<double> peaks{bench::multiply_add_peak()}, seconds;
+  for (auto _ : state) {
+    const double start = bench::seconds_now();
+    run();
+    seconds.push_back(bench::seconds_now() - start);
+    state.SetIterationTime(seconds.back());
+  }
+  peaks.push_back(bench::multiply_add_peak());
+  const double rate = 2.0 * p.m * p.n * p.k / bench::median(seconds);
+  state.counters["GFLOP/s"] = rate / 1e9;
+  state.counters["of_peak"] = 2 * rate / (peaks[0] + peaks[1]);
+  state.counters["peak"] = (peaks[0] + peaks[1]) / 2e9;
+}
+
+template <int M, int N, int K, bool AK, bool BK, class Epilogue>
+void product(float const* a, float const* b, Epilogue const& epilogue) {
+  cpu::contract<float, 1, M, N, K>(strided_operand<float, AK>{.pointer = a, .stride = AK ? K : M},
+                                   strided_operand<float, BK>{.pointer = b, .stride = BK ? K : N}, epilogue);
+}
+
+template <form Form, int Tokens, int In, int Out> void register_shape(const char* layer) {
+  static constexpr problem p = problem_of(Form, Tokens, In, Out);
+  const std::string name = std::string(layer) + '/' + std::to_string(p.m) + 'x' + std::to_string(p.k) + 'x' +
+                           std::to_string(p.n);
+  const auto add = [](std::string const& full, auto body) {
+    benchmark::RegisterBenchmark(full.c_str(), [body](benchmark::State& state) {
+      const buffer a(std::size_t(p.m) * p.k, 1), b(std::size_t(p.k) * p.n, 2), c(std::size_t(p.m) * p.n, 3);
+      body(state, a.p, b.p, c.p);
+    })->UseManualTime()->Unit(benchmark::kMillisecond);
+  };
+  add("contract/" + name, [](benchmark::State& state, float* a, float* b, float* c) {
+    timed(state, p, [=] {
+      product<p.m, p.n, p.k, p.a_k_contiguous, p.b_k_contiguous>(
+          a, b, cpu::store_result<float>{.pointer = c, .stride = p.n});
+    });
+  });
+#if defined(FORMWORK_HAS_DNNL)
+  add("onednn/" + name, [](benchmark::State& state, float* a, float* b, float* c) {
+    using dnnl::memory;
+    using tag = memory::format_tag;
+    dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+    dnnl::stream stream(engine);
+    const auto f32 = memory::data_type::f32;
+    const memory::desc from({p.m, p.k}, f32, p.a_k_contiguous ? tag::ab : tag::ba), to({p.m, p.n}, f32, tag::ab);
+    const memory::desc plain({p.k, p.n}, f32, p.b_k_contiguous ? tag::ba : tag::ab);
+    // Weights may be packed beforehand, untimed; the second operand of a weight gradient may not.
+    const bool packed = Form != form::weight_gradient;
+    const memory::desc weights = packed ? memory::desc({p.k, p.n}, f32, tag::any) : plain;
+    const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(from, weights, to), engine);
+    const dnnl::matmul matmul(description);
+    memory x(from, engine, a), given(plain, engine, b), w(given), y(to, engine, c);
+    if (packed) {
+      w = memory(description.weights_desc(), engine);
+      dnnl::reorder(given, w).execute(stream, given, w);
+      stream.wait();
+    }
+    timed(state, p, [&] {
+      matmul.execute(stream, {{DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DST, y}});
+      stream.wait();
+    });
+  });
+#endif
+#if defined(FORMWORK_HAS_OPENBLAS)
+  add("openblas/" + name, [](benchmark::State& state, float* a, float* b, float* c) {
+    openblas_set_num_threads(cpu::thread_count());
+    timed(state, p, [=] {
+      cblas_sgemm(CblasRowMajor, p.a_k_contiguous ? CblasNoTrans : CblasTrans,
+                  p.b_k_contiguous ? CblasTrans : CblasNoTrans, p.m, p.n, p.k, 1.0f, a,
+                  p.a_k_contiguous ? p.k : p.m, b, p.b_k_contiguous ? p.k : p.n, 0.0f, c, p.n);
+    });
+  });
+#endif
+}
+
+using lanes = cpu::pack<float, cpu::native_width<float>>;
+
+// y = gelu(sum + bias), tanh form; y = sum + bias + residual
+struct bias_gelu {
+  float *c, *bias;
+  int stride;
+  void operator()(std::ptrdiff_t, std::ptrdiff_t row, std::ptrdiff_t column, lanes sum, int count) const {
+    const lanes x = sum + lanes::load(bias + column, count);
+    const lanes inner = x * (lanes(0.7978845608f) + lanes(0.0356774081f) * x * x);
+    (lanes(0.5f) * x * (lanes(1.0f) + cpu::tanh(inner))).store(c + row * stride + column, count);
+  }
+};
+struct bias_residual {
+  float *c, *bias, *residual;
+  int stride;
+  void operator()(std::ptrdiff_t, std::ptrdiff_t row, std::ptrdiff_t column, lanes sum, int count) const {
+    const std::ptrdiff_t at = row * stride + column;
+    (sum + lanes::load(bias + column, count) + lanes::load(residual + at, count)).store(c + at, count);
+  }
+};
+
+// Plain and fused alternate within one loop, so that `fused_cost` compares like with like: 1 is no cost at all.
+template <int Tokens, int In, int Out, class Make> void register_fused(std::string const& name, Make make) {
+  benchmark::RegisterBenchmark(name.c_str(), [make](benchmark::State& state) {
+    const std::size_t results = std::size_t{Tokens} * Out;
+    const buffer a(std::size_t{Tokens} * In), b(std::size_t{In} * Out), c(results), residual(results), bias(Out);
+    const auto epilogue = make(c.p, bias.p, residual.p);
+    const cpu::store_result<float> plain{.pointer = c.p, .stride = Out};
+    std::vector<double> ratios;
+    product<Tokens, Out, In, true, false>(a.p, b.p, plain);
+    for (auto _ : state) {
+      const double start = bench::seconds_now();
+      product<Tokens, Out, In, true, false>(a.p, b.p, plain);
+      const double middle = bench::seconds_now();
+      product<Tokens, Out, In, true, false>(a.p, b.p, epilogue);
+      const double end = bench::seconds_now();
+      state.SetIterationTime(end - middle);
+      ratios.push_back((end - middle) / (middle - start));
+    }
+    state.counters["fused_cost"] = bench::median(ratios);
+  })->UseManualTime()->Unit(benchmark::kMillisecond);
+}
+
+void register_all() {
+  register_shape<form::forward, 256, 768, 2304>("qkv");
+  register_shape<form::forward, 256, 768, 768>("projection");
+  register_shape<form::forward, 256, 768, 3072>("up");
+  register_shape<form::forward, 256, 3072, 768>("down");
+  register_shape<form::tied, 256, 768, 50257>("head");
+  register_shape<form::forward, 4096, 768, 3072>("up");
+  register_shape<form::forward, 4096, 3072, 768>("down");
+  register_shape<form::input_gradient, 256, 768, 3072>("up_input_gradient");
+  register_shape<form::weight_gradient, 256, 768, 3072>("up_weight_gradient");
+  register_shape<form::forward, 2048, 384, 1536>("small_up");
+  register_shape<form::forward, 2048, 1536, 384>("small_down");
+  register_shape<form::input_gradient, 2048, 384, 1536>("small_up_input_gradient");
+  register_shape<form::weight_gradient, 2048, 384, 1536>("small_up_weight_gradient");
+  register_fused<256, 768, 3072>("contract_fused/up_bias_gelu", [](float* c, float* bias, float*) {
+    return bias_gelu{c, bias, 3072};
+  });
+  register_fused<256, 3072, 768>("contract_fused/down_bias_residual", [](float* c, float* bias, float* residual) {
+    return bias_residual{c, bias, residual, 768};
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bool filtered = false;
+  for (int i = 1; i < argc; ++i) filtered |= std::string(argv[i]).find("--benchmark_filter") == 0;
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  register_all();
+#if defined(__unix__) && defined(FORMWORK_HAS_OPENBLAS)
+  if (!filtered) {
+    for (const char* family : {"^(contract|onednn)", "^openblas"}) {
+      const pid_t child = fork();
+      if (child == 0) {
+        benchmark::RunSpecifiedBenchmarks(std::string(family));
+        return 0;
+      }
+      int status = 1;
+      if (child < 0 || waitpid(child, &status, 0) < 0 || status != 0) return 1;
+    }
+    return 0;
+  }
+#endif
+  benchmark::RunSpecifiedBenchmarks();
+}
