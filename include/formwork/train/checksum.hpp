@@ -28,19 +28,22 @@ class checksum {
   void add(std::span<const std::byte> bytes) {
     total_ += bytes.size();
     while (!bytes.empty()) {
-      if (held_ == 0)
-        for (; bytes.size() >= sizeof block_; bytes = bytes.subspan(sizeof block_)) take(bytes.data());
+      if (held_ == 0) {
+        auto lanes = lanes_;  // in registers: the compiler must think that the bytes may be this object
+        for (; bytes.size() >= sizeof block_; bytes = bytes.subspan(sizeof block_)) take(lanes, bytes.data());
+        lanes_ = lanes;
+      }
       const std::size_t some = std::min(bytes.size(), sizeof block_ - held_);
       if (some) std::memcpy(block_.data() + held_, bytes.data(), some);
       bytes = bytes.subspan(some);
-      if ((held_ += some) == sizeof block_) { take(block_.data()); held_ = 0; }
+      if ((held_ += some) == sizeof block_) { take(lanes_, block_.data()); held_ = 0; }
     }
   }
   std::uint64_t value() const {
     checksum last = *this;
     if (held_) {
       std::memset(last.block_.data() + held_, 0, sizeof block_ - held_);
-      last.take(last.block_.data());
+      take(last.lanes_, last.block_.data());
     }
     std::uint64_t result = mix64(total_);
     for (const auto lane : last.lanes_) result = mix64(result ^ lane) + 0x9e3779b97f4a7c15u;
@@ -48,12 +51,12 @@ class checksum {
   }
 
  private:
-  void take(const std::byte* data) {
-    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+  static void take(std::array<std::uint64_t, 4>& lanes, const std::byte* data) {
+    for (std::size_t i = 0; i < lanes.size(); ++i) {
       std::uint64_t word;
       std::memcpy(&word, data + 8 * i, 8);
       if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
-      lanes_[i] = std::rotl((lanes_[i] ^ word) * 0x9fb21c651e98df25u, 29);
+      lanes[i] = std::rotl((lanes[i] ^ word) * 0x9fb21c651e98df25u, 29);
     }
   }
   std::array<std::uint64_t, 4> lanes_{1, 2, 3, 4};
