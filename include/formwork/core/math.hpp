@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include <limits>
 #include <type_traits>
 
 #include "config.hpp"
@@ -91,6 +92,9 @@ template <detail::floating T> FORMWORK_FN inline T sigmoid(T x) {
 }
 
 // Neither infinite nor NaN.
-template <detail::floating T> FORMWORK_FN constexpr bool isfinite(T x) { return x - x == T(0); }
+template <detail::floating T> FORMWORK_FN constexpr bool isfinite(T x) {
+  constexpr T largest = std::numeric_limits<T>::max();
+  return x >= -largest && x <= largest;
+}
 
 }  // namespace formwork::math
