@@ -19,6 +19,6 @@ struct abs {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto abs(X const& x) { return apply<ops::abs>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::abs, X> abs(X const& x) { return apply<ops::abs>(x); }
 
 }  // namespace formwork

@@ -17,7 +17,7 @@ struct add {
 
 }  // namespace ops
 
-template <class X, class Y> requires(traced<X> || traced<Y>)
-constexpr auto operator+(X const& x, Y const& y) { return apply<ops::add>(x, y); }
+template <class X, class Y>
+constexpr recorded<ops::add, X, Y> operator+(X const& x, Y const& y) { return apply<ops::add>(x, y); }
 
 }  // namespace formwork

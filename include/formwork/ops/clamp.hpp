@@ -32,7 +32,7 @@ struct clamp {
 }  // namespace ops
 
 template <class X, class Low, class High>
-FORMWORK_FN constexpr auto clamp(X const& x, Low const& low, High const& high) {
+FORMWORK_FN constexpr applied<ops::clamp, X, Low, High> clamp(X const& x, Low const& low, High const& high) {
   return apply<ops::clamp>(x, low, high);
 }
 

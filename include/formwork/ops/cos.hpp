@@ -21,6 +21,6 @@ struct cos {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto cos(X const& x) { return apply<ops::cos>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::cos, X> cos(X const& x) { return apply<ops::cos>(x); }
 
 }  // namespace formwork

@@ -19,7 +19,7 @@ struct divide {
 
 }  // namespace ops
 
-template <class X, class Y> requires(traced<X> || traced<Y>)
-constexpr auto operator/(X const& x, Y const& y) { return apply<ops::divide>(x, y); }
+template <class X, class Y>
+constexpr recorded<ops::divide, X, Y> operator/(X const& x, Y const& y) { return apply<ops::divide>(x, y); }
 
 }  // namespace formwork

@@ -15,7 +15,7 @@ struct equal {
 
 }  // namespace ops
 
-template <class X, class Y> requires(traced<X> || traced<Y>)
-constexpr auto operator==(X const& x, Y const& y) { return apply<ops::equal>(x, y); }
+template <class X, class Y>
+constexpr recorded<ops::equal, X, Y> operator==(X const& x, Y const& y) { return apply<ops::equal>(x, y); }
 
 }  // namespace formwork

@@ -23,6 +23,6 @@ struct erf {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto erf(X const& x) { return apply<ops::erf>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::erf, X> erf(X const& x) { return apply<ops::erf>(x); }
 
 }  // namespace formwork

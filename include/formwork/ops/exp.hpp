@@ -19,6 +19,6 @@ struct exp {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto exp(X const& x) { return apply<ops::exp>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::exp, X> exp(X const& x) { return apply<ops::exp>(x); }
 
 }  // namespace formwork

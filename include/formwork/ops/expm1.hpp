@@ -20,6 +20,6 @@ struct expm1 {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto expm1(X const& x) { return apply<ops::expm1>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::expm1, X> expm1(X const& x) { return apply<ops::expm1>(x); }
 
 }  // namespace formwork

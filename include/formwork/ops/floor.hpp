@@ -17,6 +17,6 @@ struct floor {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto floor(X const& x) { return apply<ops::floor>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::floor, X> floor(X const& x) { return apply<ops::floor>(x); }
 
 }  // namespace formwork

@@ -30,6 +30,6 @@ struct gelu {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto gelu(X const& x) { return apply<ops::gelu>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::gelu, X> gelu(X const& x) { return apply<ops::gelu>(x); }
 
 }  // namespace formwork

@@ -14,7 +14,7 @@ struct greater {
 
 }  // namespace ops
 
-template <class X, class Y> requires(traced<X> || traced<Y>)
-constexpr auto operator>(X const& x, Y const& y) { return apply<ops::greater>(x, y); }
+template <class X, class Y>
+constexpr recorded<ops::greater, X, Y> operator>(X const& x, Y const& y) { return apply<ops::greater>(x, y); }
 
 }  // namespace formwork

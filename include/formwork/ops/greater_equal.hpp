@@ -14,7 +14,7 @@ struct greater_equal {
 
 }  // namespace ops
 
-template <class X, class Y> requires(traced<X> || traced<Y>)
-constexpr auto operator>=(X const& x, Y const& y) { return apply<ops::greater_equal>(x, y); }
+template <class X, class Y>
+constexpr recorded<ops::greater_equal, X, Y> operator>=(X const& x, Y const& y) { return apply<ops::greater_equal>(x, y); }
 
 }  // namespace formwork

@@ -14,7 +14,7 @@ struct less {
 
 }  // namespace ops
 
-template <class X, class Y> requires(traced<X> || traced<Y>)
-constexpr auto operator<(X const& x, Y const& y) { return apply<ops::less>(x, y); }
+template <class X, class Y>
+constexpr recorded<ops::less, X, Y> operator<(X const& x, Y const& y) { return apply<ops::less>(x, y); }
 
 }  // namespace formwork

@@ -14,7 +14,7 @@ struct less_equal {
 
 }  // namespace ops
 
-template <class X, class Y> requires(traced<X> || traced<Y>)
-constexpr auto operator<=(X const& x, Y const& y) { return apply<ops::less_equal>(x, y); }
+template <class X, class Y>
+constexpr recorded<ops::less_equal, X, Y> operator<=(X const& x, Y const& y) { return apply<ops::less_equal>(x, y); }
 
 }  // namespace formwork

@@ -19,6 +19,6 @@ struct log {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto log(X const& x) { return apply<ops::log>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::log, X> log(X const& x) { return apply<ops::log>(x); }
 
 }  // namespace formwork

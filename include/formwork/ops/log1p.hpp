@@ -20,6 +20,6 @@ struct log1p {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto log1p(X const& x) { return apply<ops::log1p>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::log1p, X> log1p(X const& x) { return apply<ops::log1p>(x); }
 
 }  // namespace formwork

@@ -15,7 +15,7 @@ struct logical_and {
 
 }  // namespace ops
 
-template <class A, class B> requires(traced<A> || traced<B>)
-constexpr auto operator&&(A const& a, B const& b) { return apply<ops::logical_and>(a, b); }
+template <class A, class B>
+constexpr recorded<ops::logical_and, A, B> operator&&(A const& a, B const& b) { return apply<ops::logical_and>(a, b); }
 
 }  // namespace formwork

@@ -14,6 +14,6 @@ struct logical_not {
 
 }  // namespace ops
 
-template <traced A> constexpr auto operator!(A const& a) { return apply<ops::logical_not>(a); }
+template <class A> constexpr recorded<ops::logical_not, A> operator!(A const& a) { return apply<ops::logical_not>(a); }
 
 }  // namespace formwork

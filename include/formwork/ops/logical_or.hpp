@@ -15,7 +15,7 @@ struct logical_or {
 
 }  // namespace ops
 
-template <class A, class B> requires(traced<A> || traced<B>)
-constexpr auto operator||(A const& a, B const& b) { return apply<ops::logical_or>(a, b); }
+template <class A, class B>
+constexpr recorded<ops::logical_or, A, B> operator||(A const& a, B const& b) { return apply<ops::logical_or>(a, b); }
 
 }  // namespace formwork

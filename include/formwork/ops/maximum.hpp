@@ -26,7 +26,8 @@ struct maximum {
 }  // namespace ops
 
 // The larger of two values, element by element. Along an axis: maximum<Axis>(x).
-template <class X, class Y> FORMWORK_FN constexpr auto max(X const& x, Y const& y) {
+template <class X, class Y>
+FORMWORK_FN constexpr applied<ops::maximum, X, Y> max(X const& x, Y const& y) {
   return apply<ops::maximum>(x, y);
 }
 

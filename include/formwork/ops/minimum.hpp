@@ -26,7 +26,8 @@ struct minimum {
 }  // namespace ops
 
 // The smaller of two values, element by element. Along an axis: minimum<Axis>(x).
-template <class X, class Y> FORMWORK_FN constexpr auto min(X const& x, Y const& y) {
+template <class X, class Y>
+FORMWORK_FN constexpr applied<ops::minimum, X, Y> min(X const& x, Y const& y) {
   return apply<ops::minimum>(x, y);
 }
 

@@ -28,10 +28,11 @@ struct modulo {
 }  // namespace ops
 
 // The remainder with the sign of y, of integers or floating-point numbers; also written x % y on traced values.
-template <class X, class Y> FORMWORK_FN constexpr auto modulo(X const& x, Y const& y) {
+template <class X, class Y>
+FORMWORK_FN constexpr applied<ops::modulo, X, Y> modulo(X const& x, Y const& y) {
   return apply<ops::modulo>(x, y);
 }
-template <class X, class Y> requires(traced<X> || traced<Y>)
-constexpr auto operator%(X const& x, Y const& y) { return apply<ops::modulo>(x, y); }
+template <class X, class Y>
+constexpr recorded<ops::modulo, X, Y> operator%(X const& x, Y const& y) { return apply<ops::modulo>(x, y); }
 
 }  // namespace formwork

@@ -17,7 +17,7 @@ struct multiply {
 
 }  // namespace ops
 
-template <class X, class Y> requires(traced<X> || traced<Y>)
-constexpr auto operator*(X const& x, Y const& y) { return apply<ops::multiply>(x, y); }
+template <class X, class Y>
+constexpr recorded<ops::multiply, X, Y> operator*(X const& x, Y const& y) { return apply<ops::multiply>(x, y); }
 
 }  // namespace formwork

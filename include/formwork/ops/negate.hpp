@@ -14,6 +14,6 @@ struct negate {
 
 }  // namespace ops
 
-template <traced X> constexpr auto operator-(X const& x) { return apply<ops::negate>(x); }
+template <class X> constexpr recorded<ops::negate, X> operator-(X const& x) { return apply<ops::negate>(x); }
 
 }  // namespace formwork

@@ -15,7 +15,7 @@ struct not_equal {
 
 }  // namespace ops
 
-template <class X, class Y> requires(traced<X> || traced<Y>)
-constexpr auto operator!=(X const& x, Y const& y) { return apply<ops::not_equal>(x, y); }
+template <class X, class Y>
+constexpr recorded<ops::not_equal, X, Y> operator!=(X const& x, Y const& y) { return apply<ops::not_equal>(x, y); }
 
 }  // namespace formwork

@@ -36,8 +36,8 @@ struct pow {
 
 // x to the power y, element by element; x < 0 needs a whole y. Exponents that are numbers cost no power function
 // where a product, a square root or a reciprocal does it.
-template <class X, class Y> FORMWORK_FN constexpr auto pow(X const& x, Y const& y) {
-  using result = decltype(apply<ops::pow>(x, y));
+template <class X, class Y> FORMWORK_FN constexpr applied<ops::pow, X, Y> pow(X const& x, Y const& y) {
+  using result = applied<ops::pow, X, Y>;
   if constexpr (traced<X> && std::is_arithmetic_v<Y>) {
     const auto exponent = static_cast<double>(y);
     if (exponent == 1) return result{x};

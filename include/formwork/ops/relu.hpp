@@ -19,6 +19,6 @@ struct relu {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto relu(X const& x) { return apply<ops::relu>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::relu, X> relu(X const& x) { return apply<ops::relu>(x); }
 
 }  // namespace formwork

@@ -19,6 +19,6 @@ struct rsqrt {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto rsqrt(X const& x) { return apply<ops::rsqrt>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::rsqrt, X> rsqrt(X const& x) { return apply<ops::rsqrt>(x); }
 
 }  // namespace formwork

@@ -23,7 +23,8 @@ struct select {
 
 }  // namespace ops
 
-template <class C, class X, class Y> FORMWORK_FN constexpr auto select(C const& c, X const& x, Y const& y) {
+template <class C, class X, class Y>
+FORMWORK_FN constexpr applied<ops::select, C, X, Y> select(C const& c, X const& x, Y const& y) {
   return apply<ops::select>(c, x, y);
 }
 

@@ -20,6 +20,6 @@ struct sigmoid {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto sigmoid(X const& x) { return apply<ops::sigmoid>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::sigmoid, X> sigmoid(X const& x) { return apply<ops::sigmoid>(x); }
 
 }  // namespace formwork

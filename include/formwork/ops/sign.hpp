@@ -19,6 +19,6 @@ struct sign {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto sign(X const& x) { return apply<ops::sign>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::sign, X> sign(X const& x) { return apply<ops::sign>(x); }
 
 }  // namespace formwork

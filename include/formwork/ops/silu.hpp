@@ -25,6 +25,6 @@ struct silu {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto silu(X const& x) { return apply<ops::silu>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::silu, X> silu(X const& x) { return apply<ops::silu>(x); }
 
 }  // namespace formwork

@@ -21,7 +21,7 @@ struct sin {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto sin(X const& x) { return apply<ops::sin>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::sin, X> sin(X const& x) { return apply<ops::sin>(x); }
 
 }  // namespace formwork
 

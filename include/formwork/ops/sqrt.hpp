@@ -20,6 +20,6 @@ struct sqrt {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto sqrt(X const& x) { return apply<ops::sqrt>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::sqrt, X> sqrt(X const& x) { return apply<ops::sqrt>(x); }
 
 }  // namespace formwork

@@ -14,6 +14,6 @@ struct square {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto square(X const& x) { return apply<ops::square>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::square, X> square(X const& x) { return apply<ops::square>(x); }
 
 }  // namespace formwork

@@ -14,7 +14,7 @@ struct subtract {
 
 }  // namespace ops
 
-template <class X, class Y> requires(traced<X> || traced<Y>)
-constexpr auto operator-(X const& x, Y const& y) { return apply<ops::subtract>(x, y); }
+template <class X, class Y>
+constexpr recorded<ops::subtract, X, Y> operator-(X const& x, Y const& y) { return apply<ops::subtract>(x, y); }
 
 }  // namespace formwork

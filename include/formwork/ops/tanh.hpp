@@ -20,6 +20,6 @@ struct tanh {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr auto tanh(X const& x) { return apply<ops::tanh>(x); }
+template <class X> FORMWORK_FN constexpr applied<ops::tanh, X> tanh(X const& x) { return apply<ops::tanh>(x); }
 
 }  // namespace formwork
