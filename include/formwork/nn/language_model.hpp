@@ -1,0 +1,41 @@
+// What training, evaluation and sampling trace of a language model: its inputs and its functions.
+#pragma once
+
+#include "../trace/trace.hpp"
+#include "dropout.hpp"
+
+namespace formwork {
+
+// Token numbers and, for each, the one that follows it.
+template <long Batch, long Time> struct language_model_inputs {
+  static constexpr long batch = Batch, time = Time;
+  using numbers = input<dtype::i32, shape<Batch, Time>>;
+  BOOST_HANA_DEFINE_STRUCT(language_model_inputs, (numbers, tokens), (numbers, targets));
+};
+
+template <long Batch, long Time> struct language_model_prompt {
+  static constexpr long batch = Batch, time = Time;
+  using numbers = input<dtype::i32, shape<Batch, Time>>;
+  BOOST_HANA_DEFINE_STRUCT(language_model_prompt, (numbers, tokens));
+};
+
+// For trace<loss_of, Model, language_model_inputs<B, T>>(): the mean loss in nats per token, with dropout.
+struct loss_of {
+  constexpr auto operator()(auto const& model, auto const& in) const {
+    return model.loss(in.tokens, in.targets, mode::training{});
+  }
+};
+
+// The same without dropout.
+struct evaluation_loss_of {
+  constexpr auto operator()(auto const& model, auto const& in) const {
+    return model.loss(in.tokens, in.targets, mode::evaluation{});
+  }
+};
+
+// For trace<logits_of, Model, language_model_prompt<B, T>>(): (B, T, vocabulary).
+struct logits_of {
+  constexpr auto operator()(auto const& model, auto const& in) const { return model(in.tokens); }
+};
+
+}  // namespace formwork
