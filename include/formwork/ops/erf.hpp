@@ -18,7 +18,9 @@ struct erf {
     using math::erf;
     return erf(x);
   }
-  static constexpr auto derivative(auto x, auto, auto dy) { return dy * (2 * std::numbers::inv_sqrtpi * formwork::exp(-(x * x))); }
+  static constexpr auto derivative(auto x, auto, auto dy) {
+    return dy * (2 * std::numbers::inv_sqrtpi * formwork::exp(-(x * x)));
+  }
 };
 
 }  // namespace ops

@@ -34,6 +34,7 @@ struct gelu_tanh {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr applied<ops::gelu_tanh, X> gelu_tanh(X const& x) { return apply<ops::gelu_tanh>(x); }
+template <class X>
+FORMWORK_FN constexpr applied<ops::gelu_tanh, X> gelu_tanh(X const& x) { return apply<ops::gelu_tanh>(x); }
 
 }  // namespace formwork

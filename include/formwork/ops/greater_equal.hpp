@@ -15,6 +15,8 @@ struct greater_equal {
 }  // namespace ops
 
 template <class X, class Y>
-constexpr recorded<ops::greater_equal, X, Y> operator>=(X const& x, Y const& y) { return apply<ops::greater_equal>(x, y); }
+constexpr recorded<ops::greater_equal, X, Y> operator>=(X const& x, Y const& y) {
+  return apply<ops::greater_equal>(x, y);
+}
 
 }  // namespace formwork

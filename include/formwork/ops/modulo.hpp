@@ -12,11 +12,15 @@ namespace ops {
 struct modulo {
   static constexpr auto name = "modulo";
   static constexpr int flops = 6;
+  template <class T> static constexpr bool is_floating() {
+    if constexpr (requires { typename T::element; }) return std::is_floating_point_v<typename T::element>;
+    else return std::is_floating_point_v<T>;
+  }
   FORMWORK_FN static constexpr auto value(auto x, auto y) {
     using math::floor;
     using math::select;
     using T = decltype(x);
-    if constexpr (requires { floor(x / y); } && !std::is_integral_v<T>) {
+    if constexpr (is_floating<T>()) {
       return x - y * floor(x / y);
     } else {
       const T r = x - (x / y) * y;  // division of integers rounds towards 0

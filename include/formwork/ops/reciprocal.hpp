@@ -16,6 +16,7 @@ struct reciprocal {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr applied<ops::reciprocal, X> reciprocal(X const& x) { return apply<ops::reciprocal>(x); }
+template <class X>
+FORMWORK_FN constexpr applied<ops::reciprocal, X> reciprocal(X const& x) { return apply<ops::reciprocal>(x); }
 
 }  // namespace formwork

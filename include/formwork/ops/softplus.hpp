@@ -23,6 +23,7 @@ struct softplus {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr applied<ops::softplus, X> softplus(X const& x) { return apply<ops::softplus>(x); }
+template <class X>
+FORMWORK_FN constexpr applied<ops::softplus, X> softplus(X const& x) { return apply<ops::softplus>(x); }
 
 }  // namespace formwork

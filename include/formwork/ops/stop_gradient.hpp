@@ -13,6 +13,7 @@ struct stop_gradient {
 
 }  // namespace ops
 
-template <class X> FORMWORK_FN constexpr applied<ops::stop_gradient, X> stop_gradient(X const& x) { return apply<ops::stop_gradient>(x); }
+template <class X>
+FORMWORK_FN constexpr applied<ops::stop_gradient, X> stop_gradient(X const& x) { return apply<ops::stop_gradient>(x); }
 
 }  // namespace formwork
