@@ -11,6 +11,7 @@ namespace formwork {
 struct attend_schedule {
   int queries;             // lanes of a score block; the transposed query block is width x queries
   int keys;                // rows of a score block
+  int resident;            // elements of the transposed query blocks that share one copy of a block of keys
   int strip;               // partly visible blocks are trimmed at both ends in strips of so many keys
   int backward_segment;    // keys of one task where the backward pass is split over keys
   int backward_tasks;      // with fewer (batch, group) pairs the backward pass is split over keys
@@ -24,12 +25,19 @@ constexpr attend_schedule attend_schedule_for(std::size_t element_bytes) {
   bool wide = FORMWORK_VECTOR_BYTES == 64;           // 32 registers with AVX-512, 16 below
   return {.queries = 64,
           .keys = element_bytes == 4 ? 96 : 48,
+          .resident = 16 * 1024,
           .strip = 16,
           .backward_segment = 192,
           .backward_tasks = 8,
           .accumulators = 16,
           .tile_vectors = wide ? 4 : 2,
           .tile_registers = wide ? 24 : 12};
+}
+
+// Query blocks of one task, at most 4.
+constexpr int attend_query_blocks(attend_schedule s, int width) {
+  int blocks = s.resident / (s.queries * width);
+  return blocks < 1 ? 1 : blocks > 4 ? 4 : blocks;
 }
 
 }  // namespace formwork

@@ -24,18 +24,26 @@ template <class T> struct attend_gradients {
 
 namespace attention {
 
+// Room of one task; lanes are queries.
 template <class T, int Width> struct backward_room {
   static constexpr int queries = schedule<T>.queries, keys = schedule<T>.keys;
-  alignas(64) T query_rows[queries * Width];  // [query][width]
-  alignas(64) T d_out_rows[queries * Width];  // [query][width]
-  alignas(64) T key[keys * Width];            // [key][width]
-  alignas(64) T query[Width * queries];       // [width][query]
-  alignas(64) T d_out[Width * queries];       // [width][query]
-  alignas(64) T d_query[Width * queries];     // [width][query]
-  alignas(64) T score[keys * queries];        // [key][query]: s, then p
-  alignas(64) T d_score[keys * queries];      // [key][query]: dp, then ds
-  alignas(64) T lse[queries];                 // +infinity where the query sees no key or does not exist
-  alignas(64) T delta[queries];
+  static constexpr int blocks = attend_query_blocks(schedule<T>, Width);
+  struct block {
+    alignas(64) T query_rows[queries * Width];  // [query][width]
+    alignas(64) T d_out_rows[queries * Width];  // [query][width]
+    alignas(64) T query[Width * queries];       // [width][query]
+    alignas(64) T d_out[Width * queries];       // [width][query]
+    alignas(64) T d_query[Width * queries];     // [width][query]
+    alignas(64) T lse[queries];                 // +infinity where the query sees no key or does not exist
+    alignas(64) T delta[queries];
+  };
+  block block_of[blocks];
+  alignas(64) T score[keys * queries];          // [key][query]: s, then p
+  alignas(64) T d_score[keys * queries];        // [key][query]: dp, then ds
+  alignas(64) T key[keys * Width];              // [key][width]
+  alignas(64) T value[keys * Width];            // [key][width]
+  alignas(64) T d_key[keys * Width];            // [key][width], of this task's queries
+  alignas(64) T d_value[keys * Width];          // [key][width]
 };
 struct backward_tag {};
 
@@ -93,55 +101,90 @@ template <class T, class Score>
   }
 }
 
-// The pairs of the queries [q0, q0 + Q) of head h and the keys [begin, end) of its group: adds to dk and dv if
-// KeyGradients, writes dq if QueryGradient.
+// The pairs of the queries [q0, q0 + blocks Q) of head h and the keys [begin, end) of its group: adds to dk and dv
+// if KeyGradients, writes dq if QueryGradient.
 template <class T, class Shape, bool QueryGradient, bool KeyGradients, class Score>
-void backward_block(attend_inputs<T> const& in, attend_rows<const T> out, const T* lse, attend_rows<const T> d_out,
-                    attend_gradients<T> const& gradients, Score const& score, index b, index h, index q0, index begin,
-                    index end, typename Score::accumulators& accumulators) {
+void backward_task(attend_inputs<T> const& in, attend_rows<const T> out, const T* lse, attend_rows<const T> d_out,
+                   attend_gradients<T> const& gradients, Score const& score, index b, index h, index q0, index begin,
+                   index end, typename Score::accumulators& accumulators) {
   using room_t = backward_room<T, Shape::width>;
   constexpr int Q = room_t::queries, K = room_t::keys, D = Shape::width, W = native_width<T>;
   constexpr bool tail = D % W != 0;
-  const index last = std::min<index>(q0 + Q, Shape::queries);
+  const index last = std::min<index>(q0 + room_t::blocks * Q, Shape::queries);
   const index q1 = std::min<index>(last, in.lengths.template queries<Shape>(b));
   if constexpr (QueryGradient) zero_rows(gradients.query, b, h, std::max(q0, q1), last, D);
   if (q1 <= q0) return;
   auto& room = *static_cast<room_t*>(thread_scratch<backward_tag, sizeof(room_t)>());
-  const int queries = static_cast<int>(q1 - q0), lanes = (queries + W - 1) / W * W;
   const index g = h / Shape::heads_per_group;
-  copy_rows(in.query.row(b, h, q0), in.query.token, queries, D, room.query_rows);
-  copy_rows(d_out.row(b, h, q0), d_out.token, queries, D, room.d_out_rows);
-  transpose_in(room.query_rows, D, queries, D, room.query, Q);
-  transpose_in(room.d_out_rows, D, queries, D, room.d_out, Q);
-  row_statistics(out.row(b, h, q0), out.token, room.d_out_rows, D,
-                 lse + (b * Shape::heads + h) * Shape::queries + q0, queries, lanes, D, room.lse, room.delta);
-  if constexpr (QueryGradient) std::fill_n(room.d_query, D * Q, T(0));
-  for (index k0 = begin; k0 < end; k0 += K) {
-    const key_range range = visible_keys(score, b, h, q0, q1, k0, std::min(k0 + K, end), schedule<T>.strip);
-    if (range.begin >= range.end) continue;
-    const int n = static_cast<int>(range.end - range.begin);
-    const T* value = in.value.row(b, g, range.begin);
-    copy_rows(in.key.row(b, g, range.begin), in.key.token, n, D, room.key);
-    product<T>({.a = room.key, .a_row = D, .a_depth = 1, .b = room.query, .b_depth = Q,
-                .c = room.score, .c_row = Q, .depth = D, .accumulate = false}, n, lanes);
-    product<T>({.a = value, .a_row = in.value.token, .a_depth = 1, .b = room.d_out, .b_depth = Q,
-                .c = room.d_score, .c_row = Q, .depth = D, .accumulate = false}, n, lanes);
-    score_block<T>(score, {b, h, q0, range.begin}, queries, n, range.masked, Q, room.score, room.d_score, room.lse,
-                   room.delta, accumulators);
-    if constexpr (KeyGradients) {
-      product<T, tail>({.a = room.score, .a_row = Q, .a_depth = 1, .b = room.d_out_rows, .b_depth = D,
-                        .c = gradients.value.row(b, g, range.begin), .c_row = gradients.value.token,
-                        .depth = queries, .accumulate = true}, n, D);
-      product<T, tail>({.a = room.d_score, .a_row = Q, .a_depth = 1, .b = room.query_rows, .b_depth = D,
-                        .c = gradients.key.row(b, g, range.begin), .c_row = gradients.key.token,
-                        .depth = queries, .accumulate = true}, n, D);
+  const int blocks = static_cast<int>(blocks_of(q1 - q0, Q));
+  auto queries_of = [&](int i) { return static_cast<int>(std::min<index>(Q, q1 - q0 - i * Q)); };
+  const T *query_rows[room_t::blocks], *d_out_rows[room_t::blocks];
+  for (int i = 0; i < blocks; ++i) {
+    auto& block = room.block_of[i];
+    const index q = q0 + i * Q;
+    const int queries = queries_of(i), lanes = (queries + W - 1) / W * W;
+    query_rows[i] = dense_rows(in.query.row(b, h, q), in.query.token, queries, D, block.query_rows);
+    d_out_rows[i] = dense_rows(d_out.row(b, h, q), d_out.token, queries, D, block.d_out_rows);
+    transpose_in(query_rows[i], D, queries, D, block.query, Q);
+    transpose_in(d_out_rows[i], D, queries, D, block.d_out, Q);
+    row_statistics(out.row(b, h, q), out.token, d_out_rows[i], D,
+                   lse + (b * Shape::heads + h) * Shape::queries + q, queries, lanes, D, block.lse, block.delta);
+    if constexpr (QueryGradient) {
+      std::fill_n(block.d_query, D * Q, T(0));
+      prefetch_rows<true>(gradients.query.row(b, h, q), gradients.query.token, queries, D);
     }
-    if constexpr (QueryGradient)
-      product<T>({.a = room.key, .a_row = 1, .a_depth = D, .b = room.d_score, .b_depth = Q,
-                  .c = room.d_query, .c_row = Q, .depth = n, .accumulate = true}, D, lanes);
+  }
+  const index share = blocks_of(K, blocks);       // rows of the next key block that each query block asks for
+  for (index k0 = begin; k0 < end; k0 += K) {
+    const index k1 = std::min(k0 + K, end);
+    const int n_all = static_cast<int>(k1 - k0);
+    const T *key = nullptr, *value = nullptr;
+    for (int i = 0; i < blocks; ++i) {
+      auto& block = room.block_of[i];
+      const int queries = queries_of(i), lanes = (queries + W - 1) / W * W;
+      const index q = q0 + i * Q;
+      const key_range range = visible_keys(score, b, h, q, q + queries, k0, k1, schedule<T>.strip);
+      if (range.begin >= range.end) continue;
+      if (!key) {
+        key = dense_rows(in.key.row(b, g, k0), in.key.token, n_all, D, room.key);
+        value = dense_rows(in.value.row(b, g, k0), in.value.token, n_all, D, room.value);
+        if constexpr (KeyGradients) {
+          std::fill_n(room.d_key, n_all * D, T(0));
+          std::fill_n(room.d_value, n_all * D, T(0));
+        }
+      }
+      if (const index next = k1 + i * share, count = std::min(share, end - next); count > 0) {
+        prefetch_rows<false>(in.key.row(b, g, next), in.key.token, count, D);
+        prefetch_rows<false>(in.value.row(b, g, next), in.value.token, count, D);
+      }
+      const int n = static_cast<int>(range.end - range.begin);
+      const index at = (range.begin - k0) * D;
+      product<T>({.a = key + at, .a_row = D, .a_depth = 1, .b = block.query, .b_depth = Q,
+                  .c = room.score, .c_row = Q, .depth = D, .accumulate = false}, n, lanes);
+      product<T>({.a = value + at, .a_row = D, .a_depth = 1, .b = block.d_out, .b_depth = Q,
+                  .c = room.d_score, .c_row = Q, .depth = D, .accumulate = false}, n, lanes);
+      score_block<T>(score, {b, h, q, range.begin}, queries, n, range.masked, Q, room.score, room.d_score, block.lse,
+                     block.delta, accumulators);
+      if constexpr (KeyGradients) {
+        product<T, tail>({.a = room.score, .a_row = Q, .a_depth = 1, .b = d_out_rows[i], .b_depth = D,
+                          .c = room.d_value + at, .c_row = D, .depth = queries, .accumulate = true}, n, D);
+        product<T, tail>({.a = room.d_score, .a_row = Q, .a_depth = 1, .b = query_rows[i], .b_depth = D,
+                          .c = room.d_key + at, .c_row = D, .depth = queries, .accumulate = true}, n, D);
+      }
+      if constexpr (QueryGradient)
+        product<T>({.a = key + at, .a_row = 1, .a_depth = D, .b = room.d_score, .b_depth = Q,
+                    .c = block.d_query, .c_row = Q, .depth = n, .accumulate = true}, D, lanes);
+    }
+    if constexpr (KeyGradients)
+      if (key) {
+        add_rows(room.d_key, n_all, D, gradients.key.row(b, g, k0), gradients.key.token);
+        add_rows(room.d_value, n_all, D, gradients.value.row(b, g, k0), gradients.value.token);
+      }
   }
   if constexpr (QueryGradient)
-    transpose_out(room.d_query, Q, queries, D, gradients.query.row(b, h, q0), gradients.query.token);
+    for (int i = 0; i < blocks; ++i)
+      transpose_out(room.block_of[i].d_query, Q, queries_of(i), D, gradients.query.row(b, h, q0 + i * Q),
+                    gradients.query.token);
 }
 
 // Fixed units of work of the undivided backward pass, each with its own accumulators.
@@ -169,7 +212,8 @@ FORMWORK_HIDDEN void attend_backward(attend_inputs<T> const& in, attend_rows<con
   using namespace attention;
   using accumulators_t = typename Score::accumulators;
   constexpr bool plain = std::is_empty_v<accumulators_t>;
-  constexpr index Q = schedule<T>.queries, blocks = blocks_of(Shape::queries, Q);
+  constexpr index step = backward_room<T, Shape::width>::blocks * schedule<T>.queries;
+  constexpr index parts = blocks_of(Shape::queries, step);
   constexpr index pairs = index(Shape::batch) * Shape::groups, segment = schedule<T>.backward_segment;
   constexpr index segments = blocks_of(Shape::keys, segment);
 
@@ -185,14 +229,14 @@ FORMWORK_HIDDEN void attend_backward(attend_inputs<T> const& in, attend_rows<con
       accumulators_t none;
       if (begin < end)
         for (index h = g * Shape::heads_per_group; h < (g + 1) * Shape::heads_per_group; ++h)
-          for (index q = 0; q < blocks; ++q)
-            backward_block<T, Shape, false, true>(in, out, lse, d_out, gradients, score, b, h, q * Q, begin, end, none);
+          for (index q = 0; q < parts; ++q)
+            backward_task<T, Shape, false, true>(in, out, lse, d_out, gradients, score, b, h, q * step, begin, end, none);
     });
-    parallel_for(index(Shape::batch) * Shape::heads * blocks, [&](index task) {
-      const index b = task / blocks / Shape::heads, h = task / blocks % Shape::heads;
+    parallel_for(index(Shape::batch) * Shape::heads * parts, [&](index task) {
+      const index b = task / parts / Shape::heads, h = task / parts % Shape::heads;
       accumulators_t none;
-      backward_block<T, Shape, true, false>(in, out, lse, d_out, gradients, score, b, h,
-                                            balanced(task % blocks, blocks) * Q, 0,
+      backward_task<T, Shape, true, false>(in, out, lse, d_out, gradients, score, b, h,
+                                            balanced(task % parts, parts) * step, 0,
                                             in.lengths.template keys<Shape>(b), none);
     });
   } else {
@@ -209,8 +253,8 @@ FORMWORK_HIDDEN void attend_backward(attend_inputs<T> const& in, attend_rows<con
         zero_rows(gradients.key, b, g, 0, Shape::keys, Shape::width);
         zero_rows(gradients.value, b, g, 0, Shape::keys, Shape::width);
         for (index h = g * Shape::heads_per_group; h < (g + 1) * Shape::heads_per_group; ++h)
-          for (index q = 0; q < blocks; ++q)
-            backward_block<T, Shape, true, true>(in, out, lse, d_out, gradients, score, b, h, q * Q, 0,
+          for (index q = 0; q < parts; ++q)
+            backward_task<T, Shape, true, true>(in, out, lse, d_out, gradients, score, b, h, q * step, 0,
                                                  in.lengths.template keys<Shape>(b), mine);
       }
     });

@@ -109,16 +109,36 @@ template <class T, bool Tail = false>
     if (int tail = lanes % W) product_rows<T, 1, true>(o, rows, tail);
 }
 
-// Rows next to each other: a token stride near a multiple of 4 KiB maps all rows to a few sets of the first cache,
-// and a block that is read several times is then better copied once.
+// Rows next to each other: they are read several times, and a token stride of a few KiB would put each on a page of
+// its own and all of them into a few sets of the first cache. Rows that are dense already stay where they are.
 template <class T>
-[[gnu::noinline]] FORMWORK_HIDDEN void copy_rows(const T* from, index stride, int rows, int columns, T* to) {
+[[gnu::noinline]] FORMWORK_HIDDEN const T* dense_rows(const T* from, index stride, int rows, int columns, T* to) {
   constexpr int W = native_width<T>;
-  for (int r = 0; r < rows; ++r, from += stride, to += columns) {
+  if (stride == columns) return from;
+  for (T* end = to + rows * columns; to < end; from += stride, to += columns) {
     int c = 0;
     for (; c + W <= columns; c += W) pack<T, W>::load(from + c).store(to + c);
     for (; c < columns; ++c) to[c] = from[c];
   }
+  return to - rows * columns;
+}
+
+// to += from, whose rows are dense.
+template <class T>
+[[gnu::noinline]] FORMWORK_HIDDEN void add_rows(const T* from, int rows, int columns, T* to, index stride) {
+  constexpr int W = native_width<T>;
+  for (int r = 0; r < rows; ++r, from += columns, to += stride) {
+    int c = 0;
+    for (; c + W <= columns; c += W) (pack<T, W>::load(to + c) + pack<T, W>::load(from + c)).store(to + c);
+    for (; c < columns; ++c) to[c] += from[c];
+  }
+}
+
+// Asks for rows that will be read or written later.
+template <bool Write, class T> FORMWORK_INLINE void prefetch_rows(T* rows, index stride, index count, int columns) {
+  constexpr int line = 64 / sizeof(T);
+  for (index r = 0; r < count; ++r)
+    for (int c = 0; c < columns; c += line) __builtin_prefetch(rows + r * stride + c, Write, 2);
 }
 
 // Interleaving row i with row i + W/2, log2 W times, transposes a W x W block.

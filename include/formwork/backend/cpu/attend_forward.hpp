@@ -18,19 +18,24 @@
 namespace formwork::cpu {
 namespace attention {
 
-// Room of one block of queries; lanes are queries.
+// Room of one task; lanes are queries.
 template <class T, int Width> struct forward_room {
   static constexpr int queries = schedule<T>.queries, keys = schedule<T>.keys;
-  alignas(64) T query[Width * queries];       // [width][query]
+  static constexpr int blocks = attend_query_blocks(schedule<T>, Width);
+  struct block {
+    alignas(64) T query[Width * queries];     // [width][query]
+    alignas(64) T out[Width * queries];       // [width][query], to be divided by `sum`
+    alignas(64) T highest[queries];           // m
+    alignas(64) T sum[queries];               // l
+  };
+  block block_of[blocks];
   alignas(64) T score[keys * queries];        // [key][query]: s, then z, then exp(z - m)
+  alignas(64) T key[keys * Width];            // [key][width]
   alignas(64) T value[keys * Width];          // [key][width]
-  alignas(64) T out[Width * queries];         // [width][query], to be divided by `sum`
-  alignas(64) T highest[queries];             // m
-  alignas(64) T sum[queries];                 // l
 };
 struct forward_tag {};
 
-// S -> exp(z - m) in place, and the running m and l; returns whether earlier sums were rescaled, by `factor`.
+// S -> exp(z - m) in place; the running m and l; what `out` has summed is rescaled to the new m.
 template <class T, class Score>
 [[gnu::noinline]] FORMWORK_HIDDEN void softmax_block(Score const& score, attend_at_queries at, int queries, int keys,
                                                      bool masked, int stride, T* s, T* highest, T* sum, T* out,
@@ -90,12 +95,13 @@ template <class T>
   }
 }
 
+// The queries [q0, q0 + blocks Q) of one head.
 template <class T, class Shape, class Score>
-void forward_block(attend_inputs<T> const& in, attend_rows<T> out, T* lse, Score const& score, index b, index h,
-                   index q0) {
+void forward_task(attend_inputs<T> const& in, attend_rows<T> out, T* lse, Score const& score, index b, index h,
+                  index q0) {
   using room_t = forward_room<T, Shape::width>;
   constexpr int Q = room_t::queries, K = room_t::keys, D = Shape::width, W = native_width<T>;
-  const index last = std::min<index>(q0 + Q, Shape::queries);
+  const index last = std::min<index>(q0 + room_t::blocks * Q, Shape::queries);
   const index q1 = std::min<index>(last, in.lengths.template queries<Shape>(b));
   T* statistic = lse ? lse + (b * Shape::heads + h) * Shape::queries : nullptr;
   if (const index from = std::max(q0, q1); from < last) {
@@ -104,26 +110,49 @@ void forward_block(attend_inputs<T> const& in, attend_rows<T> out, T* lse, Score
   }
   if (q1 <= q0) return;
   auto& room = *static_cast<room_t*>(thread_scratch<forward_tag, sizeof(room_t)>());
-  const int queries = static_cast<int>(q1 - q0), lanes = (queries + W - 1) / W * W;
   const index g = h / Shape::heads_per_group, keys = in.lengths.template keys<Shape>(b);
-  transpose_in(in.query.row(b, h, q0), in.query.token, queries, D, room.query, Q);
-  std::fill_n(room.highest, Q, -std::numeric_limits<T>::infinity());
-  std::fill_n(room.sum, Q, T(0));
-  std::fill_n(room.out, D * Q, T(0));
-  for (index k0 = 0; k0 < keys; k0 += K) {
-    const key_range range = visible_keys(score, b, h, q0, q1, k0, std::min(k0 + K, keys), schedule<T>.strip);
-    if (range.begin >= range.end) continue;
-    const int n = static_cast<int>(range.end - range.begin);
-    product<T>({.a = in.key.row(b, g, range.begin), .a_row = in.key.token, .a_depth = 1,
-                .b = room.query, .b_depth = Q, .c = room.score, .c_row = Q, .depth = D, .accumulate = false}, n, lanes);
-    softmax_block<T>(score, {b, h, q0, range.begin}, queries, n, range.masked, Q, room.score, room.highest, room.sum,
-                     room.out, D);
-    copy_rows(in.value.row(b, g, range.begin), in.value.token, n, D, room.value);
-    product<T>({.a = room.value, .a_row = 1, .a_depth = D, .b = room.score, .b_depth = Q,
-                .c = room.out, .c_row = Q, .depth = n, .accumulate = true}, D, lanes);
+  const int blocks = static_cast<int>(blocks_of(q1 - q0, Q));
+  auto queries_of = [&](int i) { return static_cast<int>(std::min<index>(Q, q1 - q0 - i * Q)); };
+  for (int i = 0; i < blocks; ++i) {
+    auto& block = room.block_of[i];
+    transpose_in(in.query.row(b, h, q0 + i * Q), in.query.token, queries_of(i), D, block.query, Q);
+    std::fill_n(block.highest, Q, -std::numeric_limits<T>::infinity());
+    std::fill_n(block.sum, Q, T(0));
+    std::fill_n(block.out, D * Q, T(0));
+    prefetch_rows<true>(out.row(b, h, q0 + i * Q), out.token, queries_of(i), D);
   }
-  finish_rows<T>(queries, D, Q, room.highest, room.sum, room.out, lse ? statistic + q0 : nullptr);
-  transpose_out(room.out, Q, queries, D, out.row(b, h, q0), out.token);
+  const index share = blocks_of(K, blocks);       // rows of the next key block that each query block asks for
+  for (index k0 = 0; k0 < keys; k0 += K) {
+    const index k1 = std::min(k0 + K, keys);
+    const T *key = nullptr, *value = nullptr;
+    for (int i = 0; i < blocks; ++i) {
+      auto& block = room.block_of[i];
+      const int queries = queries_of(i), lanes = (queries + W - 1) / W * W;
+      const index q = q0 + i * Q;
+      const key_range range = visible_keys(score, b, h, q, q + queries, k0, k1, schedule<T>.strip);
+      if (range.begin >= range.end) continue;
+      if (!key) {
+        key = dense_rows(in.key.row(b, g, k0), in.key.token, static_cast<int>(k1 - k0), D, room.key);
+        value = dense_rows(in.value.row(b, g, k0), in.value.token, static_cast<int>(k1 - k0), D, room.value);
+      }
+      if (const index next = k1 + i * share, count = std::min(share, keys - next); count > 0) {
+        prefetch_rows<false>(in.key.row(b, g, next), in.key.token, count, D);
+        prefetch_rows<false>(in.value.row(b, g, next), in.value.token, count, D);
+      }
+      const int n = static_cast<int>(range.end - range.begin);
+      product<T>({.a = key + (range.begin - k0) * D, .a_row = D, .a_depth = 1, .b = block.query, .b_depth = Q,
+                  .c = room.score, .c_row = Q, .depth = D, .accumulate = false}, n, lanes);
+      softmax_block<T>(score, {b, h, q, range.begin}, queries, n, range.masked, Q, room.score, block.highest,
+                       block.sum, block.out, D);
+      product<T>({.a = value + (range.begin - k0) * D, .a_row = 1, .a_depth = D, .b = room.score, .b_depth = Q,
+                  .c = block.out, .c_row = Q, .depth = n, .accumulate = true}, D, lanes);
+    }
+  }
+  for (int i = 0; i < blocks; ++i) {
+    auto& block = room.block_of[i];
+    finish_rows<T>(queries_of(i), D, Q, block.highest, block.sum, block.out, lse ? statistic + q0 + i * Q : nullptr);
+    transpose_out(block.out, Q, queries_of(i), D, out.row(b, h, q0 + i * Q), out.token);
+  }
 }
 
 }  // namespace attention
@@ -133,11 +162,12 @@ template <class T, class Shape, class Score>
   requires attend_score<Score, T>
 FORMWORK_HIDDEN void attend_forward(attend_inputs<T> const& in, attend_rows<T> out, T* lse, Score const& score) {
   using namespace attention;
-  constexpr index Q = schedule<T>.queries, blocks = blocks_of(Shape::queries, Q);
-  parallel_for(index(Shape::batch) * Shape::heads * blocks, [&](index task) {
-    const index bh = task / blocks;
-    forward_block<T, Shape>(in, out, lse, score, bh / Shape::heads, bh % Shape::heads,
-                            balanced(task % blocks, blocks) * Q);
+  constexpr index step = forward_room<T, Shape::width>::blocks * schedule<T>.queries;
+  constexpr index parts = blocks_of(Shape::queries, step);
+  parallel_for(index(Shape::batch) * Shape::heads * parts, [&](index task) {
+    const index bh = task / parts;
+    forward_task<T, Shape>(in, out, lse, score, bh / Shape::heads, bh % Shape::heads,
+                           balanced(task % parts, parts) * step);
   });
 }
 
