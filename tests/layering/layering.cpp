@@ -38,8 +38,11 @@ struct header {
   int lines = 0;
   std::vector<std::pair<int, std::string>> includes;   // line, as written with its quotes
   std::vector<token> tokens;                           // without comments, literals, preprocessor lines
-  std::vector<bool> inside_detail;                     // for each token
+  std::vector<std::string> detail;  // for each token: the namespace `...::detail` around it, or ""
 };
+
+// The names that a folder declares in namespaces `detail`, and in which.
+using detail_names = std::map<std::string, std::set<std::string>>;
 
 int failures = 0;
 
@@ -124,63 +127,82 @@ std::size_t after_group(const std::vector<token>& t, std::size_t at, std::size_t
   return end;
 }
 
-// The name that the declaration in tokens [begin, end) introduces; `end` is its `;` or `{`.
-std::string declared_name(const std::vector<token>& t, std::size_t begin, std::size_t end) {
+// The names that the declaration in tokens [begin, end) introduces; `end` is its `;` or `{`.
+std::vector<std::string> declared_names(const std::vector<token>& t, std::size_t begin, std::size_t end) {
+  std::vector<std::string> names;
   std::string last;
   for (auto i = begin; i < end;) {
     const auto& s = t[i].text;
+    const bool group_follows = i + 1 < end && t[i + 1].text == "(";
     if (s == "template" && i + 1 < end && t[i + 1].text == "<") {
       i = after_group(t, i + 1, end);
-    } else if (s == "[") {
+    } else if (s == "[" || s == "<") {
       i = after_group(t, i, end);
-    } else if ((s == "requires" || s == "alignas" || s == "decltype" || s == "noexcept" || s == "explicit") &&
-               i + 1 < end && t[i + 1].text == "(") {
+    } else if (group_follows && (s == "requires" || s == "alignas" || s == "decltype" || s == "noexcept" ||
+                                 s == "explicit")) {
       i = after_group(t, i + 1, end);
     } else if (s == "struct" || s == "class" || s == "union" || s == "enum" || s == "concept") {
       for (++i; i < end && (!t[i].is_name() || t[i].text == "class" || t[i].text == "struct" ||
                             t[i].text == "alignas");)
         i = t[i].text == "[" || t[i].text == "(" ? after_group(t, i, end) : i + 1;
-      return i < end ? t[i].text : "";
-    } else if (s == "<") {
-      i = after_group(t, i, end);
-    } else if (s == "(" || s == "=") {
-      return last;
+      return {i < end ? t[i].text : ""};
+    } else if (s == "(") {
+      return {last};
+    } else if (s == "=") {  // the initialiser, up to the next declarator
+      while (i < end && t[i].text != ",")
+        i = t[i].text == "(" || t[i].text == "{" || t[i].text == "[" ? after_group(t, i, end) : i + 1;
+    } else if (s == ",") {
+      names.push_back(last);
+      ++i;
     } else {
       if (t[i].is_name() && s != "using") last = s;
       ++i;
     }
   }
-  return last;
+  names.push_back(last);
+  return names;
 }
 
-// Marks the tokens that stand in a namespace `detail` and collects the names declared there.
-void read_details(header& h, std::set<std::string>& names) {
-  enum class block { plain_namespace, detail_namespace, other };
-  std::vector<block> blocks;
+// Notes the namespace `detail` that each token stands in and collects the names declared there.
+void read_details(header& h, detail_names& names) {
+  struct block {
+    bool is_namespace;
+    std::string name;  // "formwork::detail", or "" where no `detail` is around
+  };
+  std::vector<block> blocks{{true, ""}};
+  std::vector<std::string> path;
   const auto& t = h.tokens;
-  h.inside_detail.assign(t.size(), false);
-  std::size_t begin = 0;
+  h.detail.assign(t.size(), "");
+  std::size_t begin = 0;  // of the statement
   for (std::size_t i = 0; i < t.size(); ++i) {
-    const bool in_detail = std::count(blocks.begin(), blocks.end(), block::detail_namespace) > 0;
-    const bool at_namespace_level = std::count(blocks.begin(), blocks.end(), block::other) == 0;
-    h.inside_detail[i] = in_detail;
     const auto& s = t[i].text;
-    if (s == "{") {
-      auto kind = block::other;
-      if (at_namespace_level && begin < i && (t[begin].text == "namespace" || t[begin].text == "inline") &&
-          std::any_of(t.begin() + static_cast<long>(begin), t.begin() + static_cast<long>(std::min(begin + 2, i)),
-                      [](const token& x) { return x.text == "namespace"; })) {
-        kind = block::plain_namespace;
-        for (auto k = begin; k < i; ++k)
-          if (t[k].text == "detail") kind = block::detail_namespace;
-      } else if (at_namespace_level && in_detail) {
-        names.insert(declared_name(t, begin, i));
-      }
-      blocks.push_back(kind);
-    } else if (s == "}") {
-      if (!blocks.empty()) blocks.pop_back();
-    } else if (s == ";" && at_namespace_level && in_detail) {
-      names.insert(declared_name(t, begin, i));
+    h.detail[i] = blocks.back().name;
+    const bool declares = blocks.back().is_namespace && !blocks.back().name.empty();
+    const bool opens_namespace =
+        s == "{" && blocks.back().is_namespace &&
+        (t[begin].text == "namespace" || (t[begin].text == "inline" && t[begin + 1].text == "namespace"));
+    if (opens_namespace) {
+      block next{true, blocks.back().name};
+      std::string name;
+      for (auto k = begin; k < i; ++k)
+        if (t[k].is_name() && t[k].text != "namespace" && t[k].text != "inline") {
+          name += "::" + t[k].text;
+          if (t[k].text == "detail" && next.name.empty()) {
+            for (const auto& outer : path) next.name += outer;
+            next.name += name;
+          }
+        }
+      path.push_back(name);
+      blocks.push_back(next);
+    } else if (s == "{") {
+      if (declares)
+        for (const auto& name : declared_names(t, begin, i)) names[name].insert(blocks.back().name);
+      blocks.push_back({false, blocks.back().name});
+    } else if (s == "}" && blocks.size() > 1) {
+      if (blocks.back().is_namespace) path.pop_back();
+      blocks.pop_back();
+    } else if (s == ";" && declares) {
+      for (const auto& name : declared_names(t, begin, i)) names[name].insert(blocks.back().name);
     }
     if (s == "{" || s == "}" || s == ";") begin = i + 1;
   }
@@ -232,7 +254,7 @@ void check_includes(const fs::path& root, const header& h) {
   }
 }
 
-void check_details(const header& h, const std::map<std::string, std::set<std::string>>& details) {
+void check_details(const header& h, const std::map<std::string, detail_names>& details) {
   static const std::set<std::string> others{"std", "boost", "hana", "cub", "thrust", "cuda", "nv", "benchmark"};
   static const std::set<std::string> not_a_type{"return", "case", "else", "throw", "co_return", "and", "or", "not"};
   const auto& own = details.at(h.folder);
@@ -262,13 +284,14 @@ void check_details(const header& h, const std::map<std::string, std::set<std::st
       report(h, t[i].line, "says detail::" + name + ", " +
                                (owner.empty() ? "which its folder does not declare"
                                               : "which belongs to folder '" + owner + "'"));
-    } else if (h.inside_detail[i] && t[i].is_name() && !own.contains(t[i].text) && !local.contains(t[i].text)) {
-      // Within `namespace detail` another folder's names are visible without being said.
+    } else if (!h.detail[i].empty() && t[i].is_name() && !own.contains(t[i].text) && !local.contains(t[i].text)) {
+      // Within the same `namespace detail` another folder's names are visible without being said.
       const auto before = i > 0 ? text(i - 1) : "", after = text(i + 1);
       if (before == "." || before == "->" || before == "::" || (after != "(" && after != "<" && after != "{"))
         continue;
       for (const auto& [folder, names] : details)
-        if (names.contains(t[i].text))
+        if (const auto found = names.find(t[i].text);
+            found != names.end() && found->second.contains(h.detail[i]))
           report(h, t[i].line, "says detail::" + t[i].text + ", which belongs to folder '" + folder + "'");
     }
   }
@@ -286,7 +309,7 @@ int main(int count, char** arguments) {
       headers.push_back(read_header(root, entry.path()));
   std::sort(headers.begin(), headers.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
 
-  std::map<std::string, std::set<std::string>> details;
+  std::map<std::string, detail_names> details;
   for (auto& h : headers) read_details(h, details[h.folder]);
 
   const auto table = std::find_if(headers.begin(), headers.end(), [](auto& h) { return h.path == contents; });
