@@ -46,6 +46,12 @@ constexpr int simplify_map(graph& g, node n) {
     if (n.op != op_of<ops::divide>() || v[1] != 0) return constant(n.op->evaluate(v));
   }
   if (n.op == op_of<ops::add>()) {
+    for (int k = 0; k < 2; ++k)  // rows are added into what is there
+      if (g[x[k]].what == kind::scatter && g[x[k]].in[0] < 0 && g[x[k]].scope == n.scope) {
+        node s = g[x[k]];
+        s.in[0] = x[1 - k];
+        return g.push(s);
+      }
     if (c[0].known && c[0].number == 0) return x[1];
     if (c[1].known && c[1].number == 0) return x[0];
   }
@@ -125,6 +131,14 @@ constexpr int simplify_node(graph& g, node n) {
     case kind::transpose: {
       constant_value c = constant_of(g, n.in[0]);
       if (c.known) return build::broadcast(g, build::constant(g, c.number, n.type), n.shape);
+      node const& m = g[n.in[0]];
+      int r = n.shape.rank;
+      if (m.what == kind::contract && n.attribute[static_cast<std::size_t>(r - 1)] == r - 2) {  // (A B)' = B' A'
+        bool last_two = true;
+        for (int i = 0; i < r - 2; ++i) last_two = last_two && n.attribute[static_cast<std::size_t>(i)] == i;
+        int a = m.in[0], b = m.in[1];
+        if (last_two) return build::contract(g, build::matrix_transpose(g, b), build::matrix_transpose(g, a));
+      }
       std::array<int, 6> p = n.attribute;
       return build::transpose(g, n.in[0], p);
     }

@@ -1,0 +1,70 @@
+// Where the elements of a node lie: a chain of views, resolved to the node that owns the storage, with strides.
+#pragma once
+
+#include "../program/graph.hpp"
+#include "domain.hpp"
+
+namespace formwork {
+
+struct access {
+  int source = -1;   // the node that is stored or generated
+  dims shape{};      // of the node that was resolved
+  dims stride{};     // elements of the source's storage per step along each axis
+  long offset = 0;
+  bool ok = true;    // false: no strides describe it; it must be copied first
+};
+
+constexpr bool is_reshape(graph const& g, int id) { return g[id].what == kind::reshape; }
+
+// The node behind reshapes: the same elements in the same order.
+constexpr int behind_reshapes(graph const& g, int id) {
+  while (is_reshape(g, id)) id = g[id].in[0];
+  return id;
+}
+
+// layout(source) gives the strides and the offset of a source's own storage.
+template <class Layout> constexpr access resolve(graph const& g, int id, Layout const& layout) {
+  node const& n = g[id];
+  if (!is_view(n.what)) {
+    access a = layout(id);
+    a.source = id;
+    a.shape = n.shape;
+    return a;
+  }
+  access a = resolve(g, n.in[0], layout), r = a;
+  if (!a.ok) return a;
+  r.shape = n.shape;
+  r.stride.rank = n.shape.rank;
+  switch (n.what) {
+    case kind::broadcast: {
+      int lead = n.shape.rank - a.shape.rank;
+      for (int i = 0; i < n.shape.rank; ++i)
+        r.stride.size[i] = i < lead || (a.shape.size[i - lead] == 1 && n.shape.size[i] != 1) ? 0 : a.stride.size[i - lead];
+      break;
+    }
+    case kind::transpose:
+      for (int i = 0; i < n.shape.rank; ++i) r.stride.size[i] = a.stride.size[n.attribute[static_cast<std::size_t>(i)]];
+      break;
+    case kind::slice:
+      for (int i = 0; i < n.shape.rank; ++i) {
+        r.stride.size[i] = a.stride.size[i];
+        r.offset += a.stride.size[i] * n.attribute[static_cast<std::size_t>(i)];
+      }
+      break;
+    default:  // reshape
+      r.ok = restride(a.shape, a.stride, n.shape, r.stride);
+  }
+  return r;
+}
+
+// Row-major storage.
+struct contiguous_layout {
+  graph const& g;
+  constexpr access operator()(int id) const {
+    access a;
+    a.stride = contiguous_strides(g[id].shape);
+    return a;
+  }
+};
+
+}  // namespace formwork

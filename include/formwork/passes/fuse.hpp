@@ -1,0 +1,406 @@
+// fuse: nodes become kernels. A product takes the elementwise work that follows it (its epilogue); elementwise work
+// and reductions over one domain share a kernel that reads its operands once; what is cheap is computed again in
+// every kernel that needs it rather than stored.
+#pragma once
+
+#include "group.hpp"
+#include "order.hpp"
+#include "uses.hpp"
+
+namespace formwork {
+
+namespace detail {
+
+class fuser {
+ public:
+  constexpr explicit fuser(graph const& program) : g(program), uses(program), f(program) {
+    live = rewrite(program).live;
+  }
+
+  constexpr fusion run() {
+    for (int i = 0; i < g.size(); ++i) {
+      if (!live[static_cast<std::size_t>(i)]) continue;
+      switch (g[i].what) {
+        case kind::contract: place_alone(i, skeleton::contract); break;
+        case kind::attend: place_alone(i, skeleton::attend); break;
+        case kind::attend_backward: place_alone(i, skeleton::attend_backward); break;
+        case kind::scatter: place_alone(i, skeleton::scatter); break;
+        case kind::result: owner(i) = owner(g[i].in[0]); f.stored[static_cast<std::size_t>(i)] = 1; break;
+        case kind::map: case kind::cast: case kind::gather:
+          if (!in_score(i)) place_map(i);
+          break;
+        case kind::sum: case kind::maximum: place_reduction(i); break;
+        default: break;
+      }
+    }
+    // What is still without a kernel but wanted in memory.
+    for (int i = 0; i < g.size(); ++i)
+      if (live[static_cast<std::size_t>(i)] && is_floating_node(i) && wanted_in_memory(i)) materialize(i);
+    merge_siblings();
+    return f;
+  }
+
+ private:
+  graph const& g;
+  use_table uses;
+  fusion f;
+  std::vector<char> live;
+
+  constexpr int& owner(int id) { return f.owner[static_cast<std::size_t>(id)]; }
+  constexpr bool in_score(int id) const { return g.scopes[static_cast<std::size_t>(g[id].scope)].what == scope_kind::score; }
+  constexpr bool is_fusable(int id) const {
+    kind k = g[id].what;
+    return (is_elementwise(k) || k == kind::gather || is_reduction(k)) && !in_score(id);
+  }
+  // Elementwise work that no kernel has taken yet.
+  constexpr bool is_floating_node(int id) { return (is_elementwise(g[id].what) || g[id].what == kind::gather) && !in_score(id) && owner(id) < 0; }
+
+  // A reader that needs the value in memory: anything but a fusable node of the same scope that reads it in order.
+  constexpr bool wanted_in_memory(int id) const {
+    for (auto u : uses[id]) {
+      if (u.user < 0) return true;
+      kind k = g[u.user].what;
+      if (g[u.user].scope != g[id].scope) return true;
+      if (k == kind::broadcast) {
+        if (wanted_in_memory(u.user)) return true;
+        continue;
+      }
+      if (!is_elementwise(k) && !is_reduction(k)) return true;
+    }
+    return false;
+  }
+
+  constexpr void place_alone(int i, skeleton what) {
+    int k = f.add_group(what, g[i].scope, i, what == skeleton::contract ? g[i].shape : dims{});
+    owner(i) = k;
+    f.groups[static_cast<std::size_t>(k)].members.push_back(i);
+    for (int j = 0; j < g[i].inputs; ++j)
+      if (g[i].in[static_cast<std::size_t>(j)] >= 0) need(g[i].in[static_cast<std::size_t>(j)], k);
+  }
+
+  // Group k reads x from memory; views lead to what is stored, a score's body to what it looks up.
+  constexpr void need(int x, int k) {
+    while (is_view(g[x].what)) x = g[x].in[0];
+    if (in_score(x)) {
+      for (int j = 0; j < g[x].inputs; ++j)
+        if (g[x].in[static_cast<std::size_t>(j)] >= 0) need(g[x].in[static_cast<std::size_t>(j)], k);
+      return;
+    }
+    if (g[x].what == kind::concatenate) {
+      for (int j = 0; j < g[x].inputs; ++j) need(g[x].in[static_cast<std::size_t>(j)], k);
+      f.stored[static_cast<std::size_t>(x)] = 1;
+      return;
+    }
+    if (is_generator(g[x].what) || g[x].what == kind::carry || g[x].what == kind::final) return;
+    if (is_floating_node(x)) materialize(x, k);
+    if (owner(x) >= 0) {
+      f.stored[static_cast<std::size_t>(x)] = 1;
+      if (owner(x) != k) f.depend(k, owner(x));
+    }
+  }
+
+  // How a member of a group reads an operand.
+  struct operand {
+    int source = -1;       // behind reshapes, and for rows behind one broadcast
+    bool in_order = false;  // element by element in the order of the reader
+    bool per_row = false;   // a broadcast of one value per row (or of a single value)
+    bool free = false;      // a constant or coordinate: needs no memory
+  };
+  constexpr operand look(int x) const {
+    operand o;
+    int y = behind_reshapes(g, x);
+    o.source = y;
+    o.in_order = !is_view(g[y].what);
+    o.free = is_generator(g[y].what);
+    if (g[y].what == kind::broadcast) {
+      int z = behind_reshapes(g, g[y].in[0]);
+      o.source = z;
+      o.free = is_generator(g[z].what);
+      // One value per row: the broadcast repeats trailing axes only.
+      access a = resolve(g, y, contiguous_layout{g});
+      address all = coalesce(a.shape, a.stride, 0, a.shape.rank);
+      o.per_row = !is_view(g[z].what) && (all.rank == 0 || (all.stride[all.rank - 1] == 0 && (all.rank == 1 || (all.rank == 2 && all.stride[0] == 1))));
+    }
+    if (is_view(g[o.source].what)) {
+      int z = o.source;
+      while (is_view(g[z].what)) z = g[z].in[0];
+      o.source = z;
+      o.free = is_generator(g[z].what);
+      o.in_order = o.per_row = false;
+    }
+    return o;
+  }
+
+  constexpr long rows_of_reduction(int i) const {
+    dims s = g[g[i].in[0]].shape;
+    int axes = g[i].attribute[0], first = s.rank;
+    for (int a = s.rank - 1; a >= 0; --a)
+      if (axes >> a & 1) first = a;
+    bool trailing = true;
+    for (int a = first; a < s.rank; ++a) trailing = trailing && ((axes >> a & 1) || s.size[a] == 1);
+    if (trailing) return s.product(0, first);
+    int last = 0;
+    for (int a = 0; a < s.rank; ++a)
+      if (axes >> a & 1) last = a + 1;
+    return s.product(0, last);
+  }
+  constexpr bool reduces_columns(int i) const {
+    dims s = g[g[i].in[0]].shape;
+    int axes = g[i].attribute[0], first = s.rank;
+    for (int a = s.rank - 1; a >= 0; --a)
+      if (axes >> a & 1) first = a;
+    for (int a = first; a < s.rank; ++a)
+      if (!(axes >> a & 1) && s.size[a] != 1) return true;
+    return false;
+  }
+
+  // The domain that a node asks of its group: the elements it runs over and, where it matters, the number of rows.
+  struct demand { dims shape; long rows = -1; };
+  constexpr demand demand_of(int i) const {
+    if (is_reduction(g[i].what)) return {g[g[i].in[0]].shape, rows_of_reduction(i)};
+    if (g[i].what == kind::gather) return {g[i].shape, g[g[i].in[1]].shape.elements()};
+    return {g[i].shape, -1};
+  }
+
+  constexpr bool fits(group const& k, demand const& d, dims* refined = nullptr) const {
+    if (d.rows >= 0 && k.rows >= 0 && d.rows != k.rows) return false;
+    if (d.shape.elements() != k.domain.elements()) return false;
+    dims r = refine(k.domain, d.shape);
+    if (r.rank < 0) return false;
+    long rows = d.rows >= 0 ? d.rows : k.rows;
+    if (rows >= 0 && split_at(r, rows) < 0) return false;
+    if (refined) *refined = r;
+    return true;
+  }
+
+  // Can group k also compute node i, given what i and its floating operands read?
+  constexpr bool can_take(int k, int i, int depth = 0) {
+    group const& K = f.groups[static_cast<std::size_t>(k)];
+    if (K.scope != g[i].scope || depth > 40) return false;
+    bool row_level = is_elementwise(g[i].what) && K.rows >= 0 && K.rows != K.domain.elements() && g[i].shape.elements() == K.rows;
+    if (!row_level && !fits(K, demand_of(i))) return false;
+    if (K.what == skeleton::contract && (is_reduction(g[i].what) || g[i].what == kind::gather)) return false;
+    if (g[i].what == kind::gather) {
+      int table = base(g[i].in[0]), rows = base(g[i].in[1]);
+      return outside_ok(k, table) && outside_ok(k, rows);
+    }
+    for (int j = 0; j < g[i].inputs; ++j) {
+      operand o = look(g[i].in[static_cast<std::size_t>(j)]);
+      if (o.free) continue;
+      if (owner(o.source) == k || is_member(k, o.source)) {
+        // Inside the group: element by element, or one value per row of a finished reduction.
+        bool column = is_reduction(g[o.source].what) && reduces_columns(o.source);
+        if (!column && (o.in_order || (o.per_row && level_is_row(k, o.source)))) continue;
+        return false;
+      }
+      if (is_floating_node(o.source) && g[o.source].scope == g[i].scope && (o.in_order || o.per_row) && can_take(k, o.source, depth + 1))
+        continue;
+      if (!outside_ok(k, o.source)) return false;
+    }
+    return true;
+  }
+  constexpr bool is_member(int k, int x) const {
+    for (int m : f.groups[static_cast<std::size_t>(k)].members)
+      if (m == x) return true;
+    return false;
+  }
+  constexpr bool level_is_row(int k, int x) const {
+    group const& K = f.groups[static_cast<std::size_t>(k)];
+    return K.rows >= 0 && g[x].shape.elements() == K.rows;
+  }
+  constexpr int base(int x) const {
+    while (is_view(g[x].what)) x = g[x].in[0];
+    return x;
+  }
+  // x is in memory before group k runs, without a cycle; a column sum is finished only after its kernel.
+  constexpr bool outside_ok(int k, int x) {
+    if (g[x].what == kind::concatenate) {
+      for (int j = 0; j < g[x].inputs; ++j)
+        if (!outside_ok(k, base(g[x].in[static_cast<std::size_t>(j)]))) return false;
+      return true;
+    }
+    if (is_floating_node(x)) {
+      if (g[x].scope != f.groups[static_cast<std::size_t>(k)].scope) return true;
+      for (int j = 0; j < g[x].inputs; ++j)
+        if (g[x].in[static_cast<std::size_t>(j)] >= 0 && !outside_ok(k, base(g[x].in[static_cast<std::size_t>(j)]))) return false;
+      return true;
+    }
+    int o = owner(x);
+    return o < 0 || (o != k && !f.depends(o, k));
+  }
+
+  // Makes i a member of group k, with its floating operands.
+  constexpr void take(int k, int i) {
+    if (is_member(k, i)) return;
+    {
+      group& K = f.groups[static_cast<std::size_t>(k)];
+      bool row_level = is_elementwise(g[i].what) && K.rows >= 0 && K.rows != K.domain.elements() && g[i].shape.elements() == K.rows;
+      if (!row_level) {
+        demand d = demand_of(i);
+        dims r;
+        if (fits(K, d, &r)) K.domain = r;
+        if (d.rows >= 0) K.rows = d.rows;
+      }
+    }
+    if (owner(i) < 0) owner(i) = k;
+    for (int j = 0; j < g[i].inputs; ++j) {
+      int x = g[i].in[static_cast<std::size_t>(j)];
+      operand o = look(x);
+      if (o.free) continue;
+      if (g[i].what == kind::gather) {
+        need(x, k);
+        continue;
+      }
+      if (is_member(k, o.source)) continue;
+      bool floating = (is_floating_node(o.source) || (owner(o.source) != k && duplicable(o.source))) && g[o.source].scope == g[i].scope &&
+                      (o.in_order || o.per_row);
+      if (floating && can_take(k, o.source)) take(k, o.source);
+      else need(x, k);
+    }
+    f.groups[static_cast<std::size_t>(k)].members.push_back(i);
+  }
+
+  // Cheap work on values that are in memory anyway is done again rather than read.
+  constexpr bool duplicable(int x) {
+    if (!is_elementwise(g[x].what) || owner(x) < 0 || f.stored[static_cast<std::size_t>(x)]) return false;
+    if (f.groups[static_cast<std::size_t>(owner(x))].what == skeleton::contract) return false;
+    if (g[x].op && !g[x].op->cheap) return false;
+    for (int j = 0; j < g[x].inputs; ++j) {
+      operand o = look(g[x].in[static_cast<std::size_t>(j)]);
+      if (o.free || o.per_row || owner(o.source) < 0 || f.stored[static_cast<std::size_t>(o.source)]) continue;
+      if (owner(o.source) == owner(x) && duplicable(o.source)) continue;
+      return false;
+    }
+    return true;
+  }
+
+  constexpr void place_map(int i) {
+    if (g[i].what == kind::gather) return;
+    for (int j = 0; j < g[i].inputs; ++j) {
+      operand o = look(g[i].in[static_cast<std::size_t>(j)]);
+      if (o.free || g[o.source].scope != g[i].scope) continue;
+      int k = owner(o.source);
+      if (k < 0 || !(o.in_order || o.per_row)) continue;
+      skeleton what = f.groups[static_cast<std::size_t>(k)].what;
+      if (what == skeleton::contract ? !belongs_to_epilogue(o, i) : what != skeleton::rows) continue;
+      if (!can_take(k, i)) continue;
+      take(k, i);
+      return;
+    }
+  }
+
+  // A single reader follows its operand into the product's kernel; of several readers those that must be in memory.
+  constexpr bool belongs_to_epilogue(operand const& o, int i) const {
+    if (!o.in_order) return false;
+    return uses[o.source].size() == 1 || wanted_in_memory(i);
+  }
+
+  constexpr void place_reduction(int i) {
+    demand d = demand_of(i);
+    int k = find_sharing(i);
+    if (k < 0) {
+      k = f.add_group(skeleton::rows, g[i].scope, i, d.shape);
+      f.groups[static_cast<std::size_t>(k)].rows = d.rows;
+    }
+    take(k, i);
+    owner(i) = k;
+    group& K = f.groups[static_cast<std::size_t>(k)];
+    (reduces_columns(i) ? K.column_reductions : K.row_reductions) = true;
+  }
+
+  // An existing kernel over the same rows that reads one of the same operands, or computes one.
+  constexpr int find_sharing(int i, int reader = -1) {
+    std::vector<int> reads;
+    collect(i, reads, 0);
+    for (int k = static_cast<int>(f.groups.size()) - 1; k >= 0; --k) {
+      group const& K = f.groups[static_cast<std::size_t>(k)];
+      if (K.what != skeleton::rows || K.scope != g[i].scope) continue;
+      if (reader >= 0 && (k == reader || f.depends(k, reader))) continue;
+      bool shares = false;
+      for (int x : reads)
+        for (int m : K.members) {
+          if (m == x) shares = true;
+          for (int j = 0; j < g[m].inputs && !shares; ++j)
+            if (g[m].in[static_cast<std::size_t>(j)] >= 0) shares = base(g[m].in[static_cast<std::size_t>(j)]) == x;
+        }
+      if (shares && can_take(k, i)) return k;
+    }
+    return -1;
+  }
+  // The full-size values that i reads, through its floating operands.
+  constexpr void collect(int i, std::vector<int>& reads, int depth) {
+    if (depth > 20 || reads.size() > 8) return;
+    for (int j = 0; j < g[i].inputs; ++j) {
+      int x = g[i].in[static_cast<std::size_t>(j)];
+      if (x < 0) continue;
+      operand o = look(x);
+      if (o.free || !(o.in_order || is_reduction(g[i].what))) continue;
+      if (g[o.source].shape.elements() < demand_of(i).shape.elements()) continue;
+      if (is_floating_node(o.source)) collect(o.source, reads, depth + 1);
+      else reads.push_back(o.source);
+    }
+  }
+
+  // Kernels over the same rows that read a common operand become one, unless one waits for the other.
+  constexpr void merge_siblings() {
+    for (std::size_t a = 0; a < f.groups.size(); ++a)
+      for (std::size_t b = a + 1; b < f.groups.size(); ++b) {
+        group const &A = f.groups[a], &B = f.groups[b];
+        if (A.what != skeleton::rows || B.what != skeleton::rows || A.scope != B.scope || B.members.empty() || A.members.empty()) continue;
+        if (f.depends(static_cast<int>(a), static_cast<int>(b)) || f.depends(static_cast<int>(b), static_cast<int>(a))) continue;
+        if (B.domain.elements() != A.domain.elements() || !fits(A, {B.domain, B.rows}) || !share_operand(A, B)) continue;
+        merge(static_cast<int>(a), static_cast<int>(b));
+      }
+  }
+  constexpr bool share_operand(group const& A, group const& B) const {
+    for (int m : A.members)
+      for (int j = 0; j < g[m].inputs; ++j) {
+        int x = g[m].in[static_cast<std::size_t>(j)];
+        if (x < 0) continue;
+        x = base(x);
+        if (is_generator(g[x].what) || g[x].shape.elements() < A.domain.elements()) continue;
+        for (int n : B.members)
+          for (int i = 0; i < g[n].inputs; ++i)
+            if (g[n].in[static_cast<std::size_t>(i)] >= 0 && base(g[n].in[static_cast<std::size_t>(i)]) == x) return true;
+      }
+    return false;
+  }
+  constexpr void merge(int a, int b) {
+    group &A = f.groups[static_cast<std::size_t>(a)], &B = f.groups[static_cast<std::size_t>(b)];
+    dims r;
+    fits(A, {B.domain, B.rows}, &r);
+    A.domain = r;
+    if (A.rows < 0) A.rows = B.rows;
+    A.row_reductions = A.row_reductions || B.row_reductions;
+    A.column_reductions = A.column_reductions || B.column_reductions;
+    for (int m : B.members)
+      if (!is_member(a, m)) A.members.push_back(m);
+    B.members.clear();
+    for (int& o : f.owner)
+      if (o == b) o = a;
+    for (std::size_t k = 0; k < f.groups.size(); ++k) {
+      if (f.depends(b, static_cast<int>(k))) f.depend(a, static_cast<int>(k));
+      if (f.depends(static_cast<int>(k), b) && static_cast<int>(k) != a) f.depend(static_cast<int>(k), a);
+    }
+  }
+
+  // x gets into memory: by a kernel over the same elements that reads the same operands, else by one of its own.
+  constexpr void materialize(int x, int reader = -1) {
+    int k = find_sharing(x, reader);
+    if (k < 0) k = f.add_group(skeleton::rows, g[x].scope, x, g[x].shape);
+    take(k, x);
+    owner(x) = k;
+    f.stored[static_cast<std::size_t>(x)] = 1;
+  }
+};
+
+}  // namespace detail
+
+constexpr fusion fuse(graph const& g) {
+  fusion f = detail::fuser(g).run();
+  detail::settle(f);
+  detail::order_groups(f);
+  return f;
+}
+
+}  // namespace formwork

@@ -1,0 +1,67 @@
+// A group is what one kernel computes; a fusion is the program cut into groups, in the order in which they run.
+#pragma once
+
+#include <vector>
+
+#include "access.hpp"
+
+namespace formwork {
+
+enum class skeleton : std::uint8_t { rows, contract, attend, attend_backward, scatter };
+
+constexpr std::string_view name_of(skeleton s) {
+  constexpr std::string_view names[] = {"rows", "contract", "attend", "attend_backward", "scatter"};
+  return names[static_cast<int>(s)];
+}
+
+struct group {
+  skeleton what{};
+  int scope = 0;
+  int anchor = -1;            // the node that gave the skeleton
+  dims domain{};              // the elements that the elementwise members run over
+  long rows = -1;             // leading part of the domain that reductions keep; -1: nobody asked
+  bool row_reductions = false, column_reductions = false;
+  std::vector<int> members;   // in an order in which operands come first
+};
+
+struct fusion {
+  graph g;
+  std::vector<group> groups;
+  std::vector<int> owner;      // node -> the group that computes it, -1: none
+  std::vector<char> stored;    // node -> lies in memory
+  std::vector<std::vector<char>> before;  // before[k][j]: group j must have run before group k
+  std::vector<int> order;      // groups as they run; those of one loop stand together
+
+  constexpr explicit fusion(graph const& program)
+      : g(program), owner(program.nodes.size(), -1), stored(program.nodes.size(), 0) {}
+
+  constexpr int add_group(skeleton what, int scope, int anchor, dims domain) {
+    group k;
+    k.what = what;
+    k.scope = scope;
+    k.anchor = anchor;
+    k.domain = domain;
+    groups.push_back(k);
+    for (auto& row : before) row.push_back(0);
+    before.push_back(std::vector<char>(groups.size(), 0));
+    return static_cast<int>(groups.size()) - 1;
+  }
+
+  // Must `late` wait for `early`?
+  constexpr bool depends(int late, int early) const {
+    return before[static_cast<std::size_t>(late)][static_cast<std::size_t>(early)] != 0;
+  }
+  // Keeps the relation transitive.
+  constexpr void depend(int late, int early) {
+    if (late == early || depends(late, early)) return;
+    std::size_t n = groups.size();
+    for (std::size_t k = 0; k < n; ++k) {
+      if (k != static_cast<std::size_t>(late) && !before[k][static_cast<std::size_t>(late)]) continue;
+      before[k][static_cast<std::size_t>(early)] = 1;
+      for (std::size_t j = 0; j < n; ++j)
+        if (before[static_cast<std::size_t>(early)][j]) before[k][j] = 1;
+    }
+  }
+};
+
+}  // namespace formwork

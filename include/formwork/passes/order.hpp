@@ -1,0 +1,162 @@
+// After the groups are formed: which values lie in memory, and the order in which the groups run.
+#pragma once
+
+#include "group.hpp"
+#include "uses.hpp"
+
+namespace formwork::detail {
+
+// The storage that a node is read from: views and loop results lead to it.
+constexpr int storage_behind(graph const& g, int x) {
+  while (is_view(g[x].what)) x = g[x].in[0];
+  return x;
+}
+
+// Calls f(x) for every stored or owned node that group k reads from outside itself.
+template <class F> constexpr void for_each_read(fusion const& f, int k, F const& visit) {
+  graph const& g = f.g;
+  group const& K = f.groups[static_cast<std::size_t>(k)];
+  auto member = [&](int x) {
+    for (int m : K.members)
+      if (m == x) return true;
+    return false;
+  };
+  std::vector<int> open;
+  for (int m : K.members)
+    for (int j = 0; j < g[m].inputs; ++j)
+      if (g[m].in[static_cast<std::size_t>(j)] >= 0) open.push_back(g[m].in[static_cast<std::size_t>(j)]);
+  std::vector<int> seen;
+  while (!open.empty()) {
+    int x = storage_behind(g, open.back());
+    open.pop_back();
+    bool again = false;
+    for (int s : seen) again = again || s == x;
+    if (again || member(x)) continue;
+    seen.push_back(x);
+    if (g.scopes[static_cast<std::size_t>(g[x].scope)].what == scope_kind::score || g[x].what == kind::concatenate) {
+      for (int j = 0; j < g[x].inputs; ++j)
+        if (g[x].in[static_cast<std::size_t>(j)] >= 0) open.push_back(g[x].in[static_cast<std::size_t>(j)]);
+      if (g[x].what == kind::concatenate) visit(x);
+      continue;
+    }
+    if (!is_generator(g[x].what)) visit(x);
+  }
+}
+
+constexpr void settle(fusion& f) {
+  graph const& g = f.g;
+  for (auto& k : f.groups) {  // node numbers are an order of evaluation
+    for (std::size_t i = 1; i < k.members.size(); ++i)
+      for (std::size_t j = i; j > 0 && k.members[j - 1] > k.members[j]; --j) std::swap(k.members[j - 1], k.members[j]);
+  }
+  for (auto& s : f.stored) s = 0;
+  for (std::size_t k = 0; k < f.groups.size(); ++k)
+    for_each_read(f, static_cast<int>(k), [&](int x) {
+      f.stored[static_cast<std::size_t>(x)] = 1;
+      int o = f.owner[static_cast<std::size_t>(x)];
+      if (o >= 0 && o != static_cast<int>(k)) f.depend(static_cast<int>(k), o);
+    });
+  for (auto const& o : g.outputs) f.stored[static_cast<std::size_t>(storage_behind(g, o.node))] = 1;
+  for (int i = 0; i < g.size(); ++i) {
+    if (g[i].what == kind::carry)
+      for (int j = 0; j < 2; ++j) f.stored[static_cast<std::size_t>(storage_behind(g, g[i].in[static_cast<std::size_t>(j)]))] = 1;
+    int o = f.owner[static_cast<std::size_t>(i)];
+    if (o >= 0 && (g[i].what == kind::attend || g[i].what == kind::attend_backward || g[i].what == kind::result || g[i].what == kind::scatter))
+      f.stored[static_cast<std::size_t>(i)] = 1;
+    if (g[i].what == kind::concatenate && f.stored[static_cast<std::size_t>(i)])
+      for (int j = 0; j < g[i].inputs; ++j) f.stored[static_cast<std::size_t>(storage_behind(g, g[i].in[static_cast<std::size_t>(j)]))] = 1;
+  }
+}
+
+// Topological order; a loop runs as one item, all its groups together.
+constexpr void order_groups(fusion& f) {
+  graph const& g = f.g;
+  std::size_t n = f.groups.size();
+  auto loop_of = [&](int k) { return f.groups[static_cast<std::size_t>(k)].scope; };
+  // What a loop's first and last values need, and who reads what it leaves.
+  std::vector<int> first_owner, final_reader;
+  auto item_waits = [&](int scope, int j) {  // does any group of a loop wait for group j of another scope?
+    for (std::size_t k = 0; k < n; ++k)
+      if (loop_of(static_cast<int>(k)) == scope && f.depends(static_cast<int>(k), j)) return true;
+    for (int i = 0; i < g.size(); ++i)
+      if (g[i].what == kind::carry && g[i].scope == scope && f.owner[static_cast<std::size_t>(storage_behind(g, g[i].in[0]))] == j) return true;
+    return false;
+  };
+  auto reads_final = [&](int k, int scope) {
+    bool found = false;
+    for_each_read(f, k, [&](int x) {
+      if (g[x].what == kind::final && g[g[x].in[0]].scope == scope) found = true;
+      if (g[x].scope == scope && scope != 0 && loop_of(k) != scope) found = true;
+    });
+    return found;
+  };
+  auto loop_reads_final = [&](int scope, int of) {
+    for (int i = 0; i < g.size(); ++i)
+      if (g[i].what == kind::carry && g[i].scope == scope) {
+        int s = storage_behind(g, g[i].in[0]);
+        if (g[s].what == kind::final && g[g[s].in[0]].scope == of) return true;
+      }
+    for (std::size_t k = 0; k < n; ++k)
+      if (loop_of(static_cast<int>(k)) == scope && reads_final(static_cast<int>(k), of)) return true;
+    return false;
+  };
+
+  // Items: top-level groups by number, then loops. after[a][b]: item a waits for item b.
+  std::size_t scopes = g.scopes.size();
+  std::vector<char> is_item(n + scopes, 0);
+  for (std::size_t k = 0; k < n; ++k) is_item[loop_of(static_cast<int>(k)) == 0 ? k : n + static_cast<std::size_t>(loop_of(static_cast<int>(k)))] = 1;
+  std::vector<std::vector<char>> after(n + scopes, std::vector<char>(n + scopes, 0));
+  for (std::size_t a = 0; a < n + scopes; ++a)
+    for (std::size_t b = 0; b < n + scopes; ++b) {
+      if (!is_item[a] || !is_item[b] || a == b) continue;
+      bool wait = false;
+      if (a < n && b < n) wait = f.depends(static_cast<int>(a), static_cast<int>(b));
+      else if (a >= n && b < n) wait = item_waits(static_cast<int>(a - n), static_cast<int>(b));
+      else if (a < n) {
+        for (std::size_t k = 0; k < n && !wait; ++k)
+          wait = loop_of(static_cast<int>(k)) == static_cast<int>(b - n) && f.depends(static_cast<int>(a), static_cast<int>(k));
+        wait = wait || reads_final(static_cast<int>(a), static_cast<int>(b - n));
+      } else {
+        for (std::size_t k = 0; k < n && !wait; ++k)
+          wait = loop_of(static_cast<int>(k)) == static_cast<int>(b - n) && item_waits(static_cast<int>(a - n), static_cast<int>(k));
+        wait = wait || loop_reads_final(static_cast<int>(a - n), static_cast<int>(b - n));
+      }
+      after[a][b] = wait;
+    }
+  std::vector<char> done(n + scopes, 0);
+  auto emit_loop = [&](int scope) {
+    for (bool progress = true; progress;) {
+      progress = false;
+      for (std::size_t k = 0; k < n; ++k) {
+        if (loop_of(static_cast<int>(k)) != scope || done[k]) continue;
+        bool ready = true;
+        for (std::size_t j = 0; j < n; ++j)
+          if (!done[j] && loop_of(static_cast<int>(j)) == scope && f.depends(static_cast<int>(k), static_cast<int>(j))) ready = false;
+        if (!ready) continue;
+        done[k] = 1;
+        if (!f.groups[k].members.empty()) f.order.push_back(static_cast<int>(k));
+        progress = true;
+      }
+    }
+  };
+  for (bool progress = true; progress;) {
+    progress = false;
+    for (std::size_t a = 0; a < n + scopes; ++a) {
+      if (!is_item[a] || done[a]) continue;
+      bool ready = true;
+      for (std::size_t b = 0; b < n + scopes; ++b)
+        if (is_item[b] && !done[b] && after[a][b]) ready = false;
+      if (!ready) continue;
+      if (a < n) {
+        if (!f.groups[a].members.empty()) f.order.push_back(static_cast<int>(a));
+      } else emit_loop(static_cast<int>(a - n));
+      done[a] = 1;
+      progress = true;
+    }
+  }
+  std::size_t used = 0;
+  for (auto const& k : f.groups) used += !k.members.empty();
+  if (f.order.size() != used) throw "the groups of this program wait for each other: please report it with describe() of the program";
+}
+
+}  // namespace formwork::detail
