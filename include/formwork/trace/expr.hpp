@@ -28,17 +28,16 @@ template <class... Args> constexpr expr last_expr(Args const&... args) {
   return r;
 }
 
-template <class... Args> concept has_expr = (std::is_same_v<Args, expr> || ...);
-
 }  // namespace detail
 
-// On expressions an operation is a new node. The return type is written out, because an operation's data holds its
-// derivative, whose formula uses the operation: a deduced type would depend on itself.
-template <class Op, class... Args> requires(detail::has_expr<Args...>)
-constexpr expr apply(Args const&... args) {
-  expr like = detail::last_expr(args...);
-  int x[] = {detail::node_of(args, *like.g, like.id)...};
-  return {like.g, build::map(*like.g, op_of<Op>(), x, static_cast<int>(sizeof...(Args)))};
-}
+template <class Op, class... Args> requires(std::is_same_v<Args, expr> || ...)
+struct recorder<Op, Args...> {
+  using result = expr;
+  static constexpr expr record(Args const&... args) {
+    expr like = detail::last_expr(args...);
+    int x[] = {detail::node_of(args, *like.g, like.id)...};
+    return {like.g, build::map(*like.g, op_of<Op>(), x, static_cast<int>(sizeof...(Args)))};
+  }
+};
 
 }  // namespace formwork

@@ -21,7 +21,7 @@ template <dtype Type, class Shape> struct value {
   // One element, inside the score or mask of an attention: bias(at.head, at.query - at.key). Indices outside the
   // table read its nearest element.
   template <class... Index> constexpr auto operator()(Index const&... index) const {
-    if constexpr (detail::require<sizeof...(Index) == Shape::rank, error::needs_more_axes<struct lookup_call, Shape>>) {
+    if constexpr (detail::require<sizeof...(Index) == Shape::rank, error::needs_one_index_per_axis<call::lookup, Shape, error::indices<sizeof...(Index)>>>) {
       const int at[] = {index.id..., 0};
       return value<Type, formwork::shape<>>{g, build::lookup(*g, id, at, g->scope)};
     }
@@ -96,17 +96,17 @@ template <class Arg> constexpr int broadcast_operand(Arg const& x, graph& g, dty
 template <class Op, class... Args> requires(typed_value<Args> || ...)
 struct recorder<Op, Args...> {
   using target = detail::broadcast_shape<typename detail::shape_of_argument<Args>::type...>;
+  static_assert(detail::require<target::fits,
+                                error::shapes_do_not_match<Op, typename detail::shape_of_argument<Args>::type...>>);
+  static_assert(detail::require<detail::types_agree<Op, Args...>(), error::element_types_do_not_match<Op, Args...>>);
+  static constexpr dtype operand = detail::operand_type<Op, Args...>();
+  static constexpr dtype type = requires { Op::result; } ? detail::result_of<Op>() : operand;
+  using result = value<type, shape_from<target>>;
 
-  static constexpr auto record(Args const&... args) {
-    if constexpr (detail::require<target::fits, error::shapes_do_not_match<Op, typename detail::shape_of_argument<Args>::type...>> &&
-                  detail::require<detail::types_agree<Op, Args...>(),
-                                  error::element_types_do_not_match<Op, Args...>>) {
-      constexpr dtype operand = detail::operand_type<Op, Args...>();
-      constexpr dtype type = op_of<Op>()->has_result_type ? op_of<Op>()->result : operand;
-      graph& g = detail::graph_of(args...);
-      int x[] = {detail::broadcast_operand(args, g, operand, target::value)...};
-      return value<type, shape_from<target>>{&g, build::map(g, op_of<Op>(), x, static_cast<int>(sizeof...(Args)))};
-    }
+  static constexpr result record(Args const&... args) {
+    graph& g = detail::graph_of(args...);
+    int x[] = {detail::broadcast_operand(args, g, operand, target::value)...};
+    return {&g, build::map(g, op_of<Op>(), x, static_cast<int>(sizeof...(Args)))};
   }
 };
 
