@@ -136,7 +136,10 @@ class reverse_pass {
     }
     g.end_scope();
     body = outside_body;
-    for (std::size_t v = 0; v < variables.size(); ++v) contribute(g[variables[v]].in[0], build::final(g, reverse[v]));
+    for (std::size_t v = 0; v < variables.size(); ++v) {
+      const int first = g[variables[v]].in[0];
+      contribute(first, build::final(g, reverse[v]));
+    }
     for (auto const& s : sums) contribute(s.node, build::final(g, s.contribution));
   }
 

@@ -77,4 +77,17 @@ constexpr bool is_pinned(kind k) {
          k == kind::lookup_gradient;
 }
 
+// The program without the nodes that nothing needs; the others keep their order.
+constexpr graph without_dead_nodes(graph const& g) {
+  rewrite r(g);
+  bool all = true;
+  for (char l : r.live) all = all && l;
+  if (all) return g;
+  return r.run([&](node n) {
+    if (!is_pinned(n.what)) return r.to.push_unique(n);
+    r.to.nodes.push_back(n);
+    return r.to.size() - 1;
+  });
+}
+
 }  // namespace formwork

@@ -176,10 +176,10 @@ enum class stop_gradients { keep, remove };
 
 constexpr graph simplify(graph const& g, stop_gradients stops = stop_gradients::remove) {
   rewrite r(g);
-  return r.run([&](node n) {
+  return without_dead_nodes(r.run([&](node n) {
     if (n.what == kind::map && n.op == op_of<ops::stop_gradient>() && stops == stop_gradients::keep) return r.to.push(n);
     return detail::simplify_node(r.to, n);
-  });
+  }));
 }
 
 }  // namespace formwork

@@ -24,7 +24,8 @@ constexpr int broadcast(graph& g, int x, dims shape) {
 
 // A constant with another node's shape and type.
 constexpr int constant_like(graph& g, double x, int like) {
-  return broadcast(g, constant(g, x, g[like].type), g[like].shape);
+  const dims shape = g[like].shape;  // by value: adding the constant moves the nodes
+  return broadcast(g, constant(g, x, g[like].type), shape);
 }
 
 constexpr int reshape(graph& g, int x, dims shape) {
