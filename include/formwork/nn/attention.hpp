@@ -3,7 +3,9 @@
 #pragma once
 
 #include "../trace/attend.hpp"
+#include "errors.hpp"
 #include "linear.hpp"
+#include "rotary.hpp"
 
 namespace formwork {
 
@@ -36,7 +38,7 @@ template <long Heads, typed_value X> constexpr auto split_heads(X const& x) {
 
 // Multi-head attention (Vaswani et al. 2017, 3.2.2); one product gives queries, keys and values, as in GPT-2.
 template <long Width, long Heads, class Bias = with_bias, class Residual = normal_02> struct multi_head_attention {
-  static_assert(Width % Heads == 0, "multi_head_attention: the heads must divide the width; change one of them");
+  static_assert(require<Width % Heads == 0, error::heads_do_not_divide_the_width<error::heads<Heads>, error::width<Width>>>);
   using qkv_type = linear<Width, 3 * Width, Bias>;
   using projection_type = linear<Width, Width, Bias, Residual>;
   BOOST_HANA_DEFINE_STRUCT(multi_head_attention, (qkv_type, qkv), (projection_type, projection));
@@ -44,6 +46,53 @@ template <long Width, long Heads, class Bias = with_bias, class Residual = norma
   template <typed_value X> constexpr auto operands(X const& x) const {
     auto [q, k, v] = split<-1, 3>(qkv(x));
     return attention_operands{split_heads<Heads>(q), split_heads<Heads>(k), split_heads<Heads>(v)};
+  }
+
+  template <typed_value X, class... Argument> constexpr auto operator()(X const& x, Argument const&... argument) const {
+    return projection(attend_causally(operands(x), argument...));
+  }
+};
+
+// Grouped-query attention (Ainslie et al. 2023) with rotary positions, as in Llama: each of the KeyHeads keys and
+// values serves Heads / KeyHeads queries. Policy::rope_base is the base of the rotary frequencies.
+template <long Width, long Heads, long KeyHeads, class Policy, class Bias = without_bias, class Residual = normal_02>
+struct grouped_query_attention {
+  static_assert(require<Width % Heads == 0, error::heads_do_not_divide_the_width<error::heads<Heads>, error::width<Width>>>);
+  static_assert(require<Heads % KeyHeads == 0, error::key_heads_do_not_divide_the_heads<error::key_heads<KeyHeads>, error::heads<Heads>>>);
+  static constexpr long key_width = Width / Heads * KeyHeads;
+  using query_type = linear<Width, Width, Bias>;
+  using key_type = linear<Width, key_width, Bias>;
+  using projection_type = linear<Width, Width, Bias, Residual>;
+  BOOST_HANA_DEFINE_STRUCT(grouped_query_attention, (query_type, query), (key_type, key), (key_type, value),
+                           (projection_type, projection));
+
+  // The first of x's times has position `offset`.
+  template <typed_value X, class Offset = int> constexpr auto operands(X const& x, Offset const& offset = 0) const {
+    return attention_operands{rotary(split_heads<Heads>(query(x)), offset, Policy::rope_base),
+                              rotary(split_heads<KeyHeads>(key(x)), offset, Policy::rope_base),
+                              split_heads<KeyHeads>(value(x))};
+  }
+
+  template <typed_value X, class... Argument> constexpr auto operator()(X const& x, Argument const&... argument) const {
+    return projection(attend_causally(operands(x), argument...));
+  }
+};
+
+// The same with one product for queries, keys and values: qkv is (Width, (Heads + 2 KeyHeads) D).
+template <long Width, long Heads, long KeyHeads, class Policy, class Bias = without_bias, class Residual = normal_02>
+struct fused_grouped_query_attention {
+  static_assert(require<Width % Heads == 0, error::heads_do_not_divide_the_width<error::heads<Heads>, error::width<Width>>>);
+  static_assert(require<Heads % KeyHeads == 0, error::key_heads_do_not_divide_the_heads<error::key_heads<KeyHeads>, error::heads<Heads>>>);
+  static constexpr long key_width = Width / Heads * KeyHeads;
+  using qkv_type = linear<Width, Width + 2 * key_width, Bias>;
+  using projection_type = linear<Width, Width, Bias, Residual>;
+  BOOST_HANA_DEFINE_STRUCT(fused_grouped_query_attention, (qkv_type, qkv), (projection_type, projection));
+
+  template <typed_value X, class Offset = int> constexpr auto operands(X const& x, Offset const& offset = 0) const {
+    auto all = qkv(x);
+    return attention_operands{rotary(split_heads<Heads>(slice<-1, 0, Width>(all)), offset, Policy::rope_base),
+                              rotary(split_heads<KeyHeads>(slice<-1, Width, key_width>(all)), offset, Policy::rope_base),
+                              split_heads<KeyHeads>(slice<-1, Width + key_width, key_width>(all))};
   }
 
   template <typed_value X, class... Argument> constexpr auto operator()(X const& x, Argument const&... argument) const {

@@ -5,6 +5,7 @@
 #include "attention.hpp"
 #include "block.hpp"
 #include "embedding.hpp"
+#include "errors.hpp"
 #include "initial.hpp"
 #include "loss.hpp"
 #include "mlp.hpp"
@@ -44,9 +45,10 @@ template <gpt_configuration Config> struct gpt {
 
   // Logits: tokens (B, T) with T <= context -> (B, T, vocabulary).
   template <typed_value Tokens, class Mode = mode::evaluation> constexpr auto operator()(Tokens const& tokens, Mode m = {}) const {
-    constexpr long time = Tokens::shape[-1];
-    auto x = token_embedding(tokens) + position_embedding.template first<time>();
-    return token_embedding.unembed(norm(blocks(dropout(x, Config::dropout, m), m)));
+    if constexpr (fits_context<Tokens, context>) {
+      auto x = token_embedding(tokens) + position_embedding.template first<Tokens::shape[1]>();
+      return token_embedding.unembed(norm(blocks(dropout(x, Config::dropout, m), m)));
+    }
   }
 
   // Mean cross-entropy of the targets in nats, a scalar.

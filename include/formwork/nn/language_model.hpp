@@ -3,6 +3,7 @@
 
 #include "../trace/trace.hpp"
 #include "dropout.hpp"
+#include "errors.hpp"
 
 namespace formwork {
 

@@ -84,9 +84,10 @@ constexpr auto traced_score(S s, P at, First const& first, Rest const&... rest) 
 template <class Q, class K, class V> struct attention_shapes {
   static constexpr bool fits() {
     if constexpr (Q::rank == 4 && K::rank == 4 && V::rank == 4)
-      return Q::value[0] == K::value[0] && Q::value[3] == K::value[3] && Q::value[2] % K::value[2] == 0 && K::value == V::value;
+      return Q::value[0] == K::value[0] && Q::value[3] == K::value[3] && K::value == V::value;
     else return false;
   }
+  static constexpr bool groups() { return !fits() || Q::value[2] % K::value[2] == 0; }
 };
 
 }  // namespace detail
@@ -96,7 +97,11 @@ constexpr auto attend(Q const& query, K const& key, V const& values, Argument co
   using q = typename value_of<Q>::shape_type;
   using k = typename value_of<K>::shape_type;
   using v = typename value_of<V>::shape_type;
-  if constexpr (detail::require<detail::attention_shapes<q, k, v>::fits(), error::shapes_do_not_match<struct attend_call, q, k, v>>) {
+  using shapes = detail::attention_shapes<q, k, v>;
+  if constexpr (detail::require<shapes::fits(), error::shapes_do_not_match<call::attend, q, k, v>> &&
+                detail::require<shapes::groups(), error::key_heads_do_not_divide_the_query_heads<call::attend, q, k>> &&
+                detail::require<Q::type == K::type && Q::type == V::type,
+                                error::element_types_do_not_match<call::attend, value_of<Q>, value_of<K>, value_of<V>>>) {
     graph& g = *query.g;
     int scope = g.begin_score();
     auto coordinate = [&](int axis) { return attention_position::coordinate{&g, build::score_index(g, axis, scope)}; };

@@ -1,29 +1,73 @@
-// Compile errors as sentences: the name of an incomplete type is the first line that the compiler prints.
+// Compile errors as sentences: the first line that the compiler prints is the name of an incomplete type, such as
+//   error::shapes_do_not_match<call::matmul, shape<2, 3>, shape<4, 5>>
+// Modules and functions outside the library explain their own mistakes in the same way, with `require`.
 #pragma once
 
-namespace formwork::error {
+namespace formwork {
 
-template <class Call, class... Shape> struct shapes_do_not_match;                  // Call says which function
-template <class Call, class... Argument> struct element_types_do_not_match;        // cast one of them: cast<dtype::f32>(x)
-template <class Call, class Shape, int Axis> struct axis_out_of_range;
+// The call that an error is about. An elementwise operation stands for itself: ops::add.
+namespace call {
+struct matmul;
+struct attend;
+struct lookup;
+struct reshape;
+struct broadcast_to;
+struct transpose;
+struct slice;
+struct split;
+struct concatenate;
+struct squeeze;
+struct unsqueeze;
+struct sum;
+struct maximum;
+struct minimum;
+struct mean;
+struct index_along;
+struct gather;
+}  // namespace call
+
+namespace error {
+
+// What a number in an error means.
+template <int Axis> struct axis;
+template <long Index> struct first;
+template <long Size> struct size;
+template <long Parts> struct parts;
+template <int... Axis> struct axes;
+template <int Count> struct indices;
+
+template <class Call, class... Shape> struct shapes_do_not_match;
+template <class Call, class... Argument> struct element_types_do_not_match;     // cast one of them: cast<dtype::f32>(x)
+template <class Call, class Shape, class Axis> struct axis_is_out_of_range;     // -1 is the last one
 template <class Call, class From, class To> struct number_of_elements_differs;
-template <class Call, class Shape> struct needs_more_axes;
-template <class Call, class Shape, long First, long Size, int Axis> struct slice_out_of_range;
-template <class Call, class Shape> struct condition_is_not_boolean;
-template <class Call, class Type> struct needs_integer_indices;
-template <class Call, class Type> struct argument_is_not_a_traced_value;
-template <class Module> struct module_has_no_reflection;  // add BOOST_HANA_DEFINE_STRUCT(module, (type, member)...)
+template <class Call, class Shape, class Axes> struct axes_are_not_a_permutation;
+template <class Call, class Shape, class Given> struct needs_one_index_per_axis;
+template <class Call, class Shape, class Axis, class First, class Size> struct slice_is_out_of_range;
+template <class Call, class Shape, class Axis, class Parts> struct axis_does_not_split_into_equal_parts;
+template <class Call, class Given> struct needs_indices_of_type_i32;            // cast<dtype::i32>(x)
+template <class Given, class Returned, class Block> struct repeated_block_changes_its_operand;
+template <class Call, class Query, class Key> struct key_heads_do_not_divide_the_query_heads;
+template <class Module> struct module_has_no_reflection;                        // add BOOST_HANA_DEFINE_STRUCT(module, (type, member)...)
+template <class Module> struct reflection_misses_a_member;                      // name it in BOOST_HANA_DEFINE_STRUCT
+template <class Member> struct member_is_neither_parameter_nor_module;          // numbers belong in the type: static constexpr
 
-}  // namespace formwork::error
+}  // namespace error
 
-namespace formwork::detail {
-// Naming `type` of an incomplete error is the error.
+namespace detail {
+// Completing an incomplete error is the error.
 template <bool Good, class Error> struct require_or {
   static constexpr bool value = true;
 };
 template <class Error> struct require_or<false, Error> {
   static constexpr bool value = sizeof(Error) > 0;
 };
+}  // namespace detail
+
 // Use as: if constexpr (require<condition, error::x<...>>) ...
-template <bool Good, class Error> inline constexpr bool require = require_or<Good, Error>::value;
-}  // namespace formwork::detail
+template <bool Good, class Error> inline constexpr bool require = detail::require_or<Good, Error>::value;
+
+namespace detail {
+using formwork::require;
+}
+
+}  // namespace formwork

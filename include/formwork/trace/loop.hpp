@@ -19,8 +19,7 @@ template <long Count, class Block> struct repeat {
     value_of<X> variable{&g, build::carry(g, x.id)};
     auto next = block(variable, same...);
     if constexpr (detail::require<std::is_same_v<value_of<decltype(next)>, value_of<X>>,
-                                  error::shapes_do_not_match<repeat, typename value_of<X>::shape_type,
-                                                             typename value_of<decltype(next)>::shape_type>>) {
+                                  error::repeated_block_changes_its_operand<value_of<X>, value_of<decltype(next)>, Block>>) {
       g[variable.id].in[1] = next.id;
       g.end_scope();
       return value_of<X>{&g, build::final(g, variable.id)};

@@ -56,6 +56,16 @@ constexpr name_text join(name_text prefix, std::string_view member) {
   return prefix;
 }
 
+// The part of a struct that its reflection does not name: less than one parameter, or a member was forgotten.
+template <class Module> constexpr std::size_t unreflected_bytes() {
+  std::size_t named = 0;
+  boost::hana::for_each(boost::hana::accessors<Module>(), [&](auto const& member) {
+    using type = std::remove_cvref_t<decltype(boost::hana::second(member)(std::declval<Module&>()))>;
+    named += std::is_empty_v<type> ? 0 : sizeof(type);
+  });
+  return sizeof(Module) - named;
+}
+
 template <class Module> constexpr void bind(graph& g, Module& m, name_text name) {
   if constexpr (is_parameter<Module>) {
     parameter_info p = Module::describe();
@@ -82,10 +92,12 @@ template <class Module> constexpr void bind(graph& g, Module& m, name_text name)
     bind(g, m.block, join(name, "*"));
     g.end_scope();
   } else if constexpr (boost::hana::Struct<Module>::value) {
+    static_assert(require<unreflected_bytes<Module>() < sizeof(value<dtype::f32, shape<>>), error::reflection_misses_a_member<Module>>);
     boost::hana::for_each(boost::hana::accessors<Module>(), [&](auto const& member) {
       bind(g, boost::hana::second(member)(m), join(name, boost::hana::first(member).c_str()));
     });
   } else {
+    static_assert(require<std::is_class_v<Module>, error::member_is_neither_parameter_nor_module<Module>>);
     static_assert(require<std::is_empty_v<Module>, error::module_has_no_reflection<Module>>);
   }
 }

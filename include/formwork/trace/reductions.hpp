@@ -37,10 +37,10 @@ template <int Rank, int... Axis> constexpr int missing_axis() {
   return bad;
 }
 
-template <kind What, int... Axis, class X> constexpr auto reduce(X const& x) {
+template <kind What, class Call, int... Axis, class X> constexpr auto reduce(X const& x) {
   using from = typename value_of<X>::shape_type;
   constexpr int missing = missing_axis<from::rank, Axis...>();
-  if constexpr (require<missing == 0, error::axis_out_of_range<std::integral_constant<kind, What>, from, missing>>) {
+  if constexpr (require<missing == 0, error::axis_is_out_of_range<Call, from, error::axis<missing>>>) {
     using to = reduced_shape<from, Axis...>;
     return value<X::type, shape_from<to>>{x.g, build::reduce(*x.g, What, x.id, to::mask())};
   }
@@ -48,19 +48,21 @@ template <kind What, int... Axis, class X> constexpr auto reduce(X const& x) {
 
 }  // namespace detail
 
-template <int... Axis, typed_value X> constexpr auto sum(X const& x) { return detail::reduce<kind::sum, Axis...>(x); }
+template <int... Axis, typed_value X> constexpr auto sum(X const& x) {
+  return detail::reduce<kind::sum, call::sum, Axis...>(x);
+}
 
 template <int... Axis, typed_value X> constexpr auto maximum(X const& x) {
-  return detail::reduce<kind::maximum, Axis...>(x);
+  return detail::reduce<kind::maximum, call::maximum, Axis...>(x);
 }
 
 template <int... Axis, typed_value X> constexpr auto minimum(X const& x) {
-  return 0 - detail::reduce<kind::maximum, Axis...>(0 - x);
+  return 0 - detail::reduce<kind::maximum, call::minimum, Axis...>(0 - x);
 }
 
 template <int... Axis, typed_value X> constexpr auto mean(X const& x) {
-  constexpr long n = detail::reduced_shape<typename value_of<X>::shape_type, Axis...>::elements;
-  return sum<Axis...>(x) * (1.0 / static_cast<double>(n));
+  auto total = detail::reduce<kind::sum, call::mean, Axis...>(x);
+  return total * (static_cast<double>(total.shape.elements()) / static_cast<double>(X::shape.elements()));
 }
 
 // The biased variance (divided by n), from centred values.
@@ -78,7 +80,7 @@ template <int... Axis, typed_value X> constexpr auto log_sum_exp(X const& x) {
 // Removes an axis of size 1.
 template <int Axis, typed_value X> constexpr auto squeeze(X const& x) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (detail::require<detail::axis_fits<Axis, from::rank>, error::axis_out_of_range<struct squeeze_call, from, Axis>>) {
+  if constexpr (detail::require<detail::axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::squeeze, from, error::axis<Axis>>>) {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
       constexpr int axis = detail::axis_of<Axis, from::rank>;
       return reshape<from::value.size[static_cast<int>(I) < axis ? I : I + 1]...>(x);
@@ -89,11 +91,13 @@ template <int Axis, typed_value X> constexpr auto squeeze(X const& x) {
 // Inserts an axis of size 1 before axis Axis.
 template <int Axis, typed_value X> constexpr auto unsqueeze(X const& x) {
   using from = typename value_of<X>::shape_type;
-  return [&]<std::size_t... I>(std::index_sequence<I...>) {
-    constexpr int axis = Axis < 0 ? Axis + from::rank + 1 : Axis;
-    constexpr auto size = [](int i) { return i < axis ? from::value.size[i] : i == axis ? 1 : from::value.size[i - 1]; };
-    return reshape<size(static_cast<int>(I))...>(x);
-  }(std::make_index_sequence<static_cast<std::size_t>(from::rank + 1)>{});
+  if constexpr (require<detail::axis_fits<Axis, from::rank + 1>, error::axis_is_out_of_range<call::unsqueeze, from, error::axis<Axis>>>) {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      constexpr int axis = Axis < 0 ? Axis + from::rank + 1 : Axis;
+      constexpr auto size = [](int i) { return i < axis ? from::value.size[i] : i == axis ? 1 : from::value.size[i - 1]; };
+      return reshape<size(static_cast<int>(I))...>(x);
+    }(std::make_index_sequence<static_cast<std::size_t>(from::rank + 1)>{});
+  }
 }
 
 }  // namespace formwork

@@ -10,6 +10,14 @@ namespace detail {
 template <int Axis, int Rank> inline constexpr int axis_of = Axis < 0 ? Axis + Rank : Axis;
 template <int Axis, int Rank> inline constexpr bool axis_fits = Axis >= -Rank && Axis < Rank;
 
+// Every axis of the rank once.
+template <int Rank, int... Axis> constexpr bool permutes() {
+  if (sizeof...(Axis) != Rank || !(axis_fits<Axis, Rank> && ...)) return false;
+  int seen = 0;
+  ((seen |= 1 << (axis_fits<Axis, Rank> ? axis_of<Axis, Rank> : 0)), ...);
+  return seen == (1 << Rank) - 1;
+}
+
 template <class Shape, int... Axis> struct permuted_shape {
   static constexpr dims value{Shape::value[Axis]...};
 };
@@ -28,7 +36,7 @@ template <class Shape, int Axis, long Size> struct resized_shape {
 template <long... Size, typed_value X> constexpr auto reshape(X const& x) {
   using to = shape<Size...>;
   if constexpr (detail::require<to::elements == X::shape.elements(),
-                                error::number_of_elements_differs<struct reshape_call, typename value_of<X>::shape_type, to>>)
+                                error::number_of_elements_differs<call::reshape, typename value_of<X>::shape_type, to>>)
     return value<X::type, to>{x.g, build::reshape(*x.g, x.id, to::value)};
 }
 
@@ -42,15 +50,15 @@ template <long... Size, typed_value X> constexpr auto broadcast_to(X const& x) {
   using to = shape<Size...>;
   using from = typename value_of<X>::shape_type;
   if constexpr (detail::require<(broadcast(from::value, to::value) == to::value),
-                                error::shapes_do_not_match<struct broadcast_to_call, from, to>>)
+                                error::shapes_do_not_match<call::broadcast_to, from, to>>)
     return value<X::type, to>{x.g, build::broadcast(*x.g, x.id, to::value)};
 }
 
 // Axis i of the result is axis Axis[i] of x.
 template <int... Axis, typed_value X> constexpr auto transpose(X const& x) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (detail::require<sizeof...(Axis) == from::rank && (detail::axis_fits<Axis, from::rank> && ...),
-                                error::needs_more_axes<struct transpose_call, from>>) {
+  if constexpr (detail::require<detail::permutes<from::rank, Axis...>(),
+                                error::axes_are_not_a_permutation<call::transpose, from, error::axes<Axis...>>>) {
     using to = shape_from<detail::permuted_shape<from, Axis...>>;
     return value<X::type, to>{
         x.g, build::transpose(*x.g, x.id, std::array<int, 6>{detail::axis_of<Axis, from::rank>...})};
@@ -60,9 +68,9 @@ template <int... Axis, typed_value X> constexpr auto transpose(X const& x) {
 // Elements First, ..., First + Size - 1 along one axis.
 template <int Axis, long First, long Size, typed_value X> constexpr auto slice(X const& x) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (detail::require<detail::axis_fits<Axis, from::rank>, error::axis_out_of_range<struct slice_call, from, Axis>>) {
+  if constexpr (detail::require<detail::axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::slice, from, error::axis<Axis>>>) {
     if constexpr (detail::require<(First >= 0 && Size > 0 && First + Size <= from::value[Axis]),
-                                  error::slice_out_of_range<struct slice_call, from, First, Size, Axis>>) {
+                                  error::slice_is_out_of_range<call::slice, from, error::axis<Axis>, error::first<First>, error::size<Size>>>) {
       using to = shape_from<detail::resized_shape<from, Axis, Size>>;
       std::array<int, 6> first{};
       first[static_cast<std::size_t>(detail::axis_of<Axis, from::rank>)] = static_cast<int>(First);
@@ -74,10 +82,10 @@ template <int Axis, long First, long Size, typed_value X> constexpr auto slice(X
 // Parts equal slices along one axis, as a std::array.
 template <int Axis, long Parts, typed_value X> constexpr auto split(X const& x) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (detail::require<detail::axis_fits<Axis, from::rank>, error::axis_out_of_range<struct split_call, from, Axis>>) {
+  if constexpr (detail::require<detail::axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::split, from, error::axis<Axis>>>) {
     constexpr long size = from::value[Axis] / Parts;
     if constexpr (detail::require<size * Parts == from::value[Axis],
-                                  error::slice_out_of_range<struct split_call, from, Parts, size, Axis>>)
+                                  error::axis_does_not_split_into_equal_parts<call::split, from, error::axis<Axis>, error::parts<Parts>>>)
       return [&]<std::size_t... I>(std::index_sequence<I...>) {
         return std::array{slice<Axis, static_cast<long>(I) * size, size>(x)...};
       }(std::make_index_sequence<static_cast<std::size_t>(Parts)>{});
@@ -92,6 +100,7 @@ template <int Axis, class First, class... Rest> struct concatenated_shape {
     return d;
   }
   static constexpr bool fits() {
+    if (!axis_fits<Axis, First::rank>) return false;
     auto same = [](dims a, dims b) {
       if (a.rank != b.rank) return false;
       a[Axis] = b[Axis] = 0;
@@ -107,7 +116,9 @@ template <int Axis, class First, class... Rest> struct concatenated_shape {
 template <int Axis, typed_value X, typed_value... Y> constexpr auto concatenate(X const& x, Y const&... y) {
   using from = typename value_of<X>::shape_type;
   using joined = detail::concatenated_shape<Axis, from, typename value_of<Y>::shape_type...>;
-  if constexpr (detail::require<joined::fits(), error::shapes_do_not_match<struct concatenate_call, from, typename value_of<Y>::shape_type...>>) {
+  if constexpr (detail::require<joined::fits(), error::shapes_do_not_match<call::concatenate, from, typename value_of<Y>::shape_type...>> &&
+                detail::require<((X::type == Y::type) && ...),
+                                error::element_types_do_not_match<call::concatenate, value_of<X>, value_of<Y>...>>) {
     using to = shape_from<joined>;
     return value<X::type, to>{x.g, build::concatenate(*x.g, {x.id, y.id...}, 1 + static_cast<int>(sizeof...(Y)),
                                                        detail::axis_of<Axis, from::rank>)};
