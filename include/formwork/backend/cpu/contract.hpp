@@ -94,7 +94,6 @@ void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue con
   for (std::ptrdiff_t i = row_part.begin; i < row_part.end; i += row_limit)
     for (std::ptrdiff_t j = column_part.begin; j < column_part.end; j += column_limit) {
       const int rows = static_cast<int>(std::min<std::ptrdiff_t>(row_limit, row_part.end - i));
-      const int tiles = (rows + TileRows - 1) / TileRows;
       const std::ptrdiff_t end = std::min(j + column_limit, column_part.end);
       for (int k = 0; k < s.depth; k += depth_limit) {
         const int depth = std::min(depth_limit, s.depth - k);
@@ -103,19 +102,30 @@ void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue con
         T* tile = sums;
         for (std::ptrdiff_t g = j; g < end; g += group_limit) {
           const int group = static_cast<int>(std::min<std::ptrdiff_t>(group_limit, end - g));
-          pack_block<T, tile_columns>(packed_b, b, batch, g, group, k, depth);
+          // B in rows is packed by the first tile that reads it, at no cost beside its multiply-adds.
+          const int on_the_way = operand_in_memory<B> && !B::k_contiguous ? group / tile_columns * tile_columns : 0;
+          if (on_the_way < group)
+            pack_block<T, tile_columns>(packed_b + on_the_way * depth, b, batch, g + on_the_way, group - on_the_way, k,
+                                        depth);
           const bool more = g + group_limit < end;
           const std::ptrdiff_t next = more ? g + group_limit : j;
           const int next_k = more ? k : last ? 0 : k + depth;
-          const int next_group = static_cast<int>(std::min<std::ptrdiff_t>(group_limit, end - next));
-          const int next_depth = std::min(depth_limit, s.depth - next_k);
-          const int steps = tiles * ((group + tile_columns - 1) / tile_columns);
-          int step = 0;
+          prefetch_stream ahead =
+              source_of(b, batch, next, static_cast<int>(std::min<std::ptrdiff_t>(group_limit, end - next)), next_k,
+                        std::min(depth_limit, s.depth - next_k));
           for (int c = 0; c < group; c += tile_columns)
             for (int r = 0; r < rows; r += TileRows) {
-              prefetch_block(b, batch, next, next_group, next_k, next_depth, step++, steps);
-              contract_tile<T, TileRows, TileVectors>(depth, packed_a + r * depth, packed_b + c * depth, tile_columns,
-                                                      tile, k > 0);
+              T* const panel = packed_b + c * depth;
+              bool packed = true;
+              if constexpr (operand_in_memory<B> && !B::k_contiguous)
+                if (r == 0 && c < on_the_way) {
+                  contract_tile<T, TileRows, TileVectors, true>(depth, packed_a, b.address(batch, g + c, k), b.stride,
+                                                                panel, tile, k > 0, ahead);
+                  packed = false;
+                }
+              if (packed)
+                contract_tile<T, TileRows, TileVectors, false>(depth, packed_a + r * depth, panel, tile_columns,
+                                                               nullptr, tile, k > 0, ahead);
               if (last) {
                 const int width = std::min(tile_columns, group - c);
                 for (int y = 0; y < std::min(TileRows, rows - r); ++y) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
 #include <utility>
 
 #include "simd.hpp"
@@ -29,17 +30,39 @@ template <int Count, class Function> FORMWORK_INLINE void unrolled(Function f) {
   }(std::make_integer_sequence<int, Count>{});
 }
 
-// Steps of k per round of the loop: index arithmetic would take the ports of the multiply-adds.
+// Lines of a block of memory, asked for one after the other while something else is computed.
+struct prefetch_stream {
+  const char* row = nullptr;
+  std::ptrdiff_t stride = 0;  // bytes from row to row
+  int row_bytes = 0, at = 0;
+  std::ptrdiff_t lines = 0;   // left to ask for
+
+  // The next line, into the second-level cache.
+  FORMWORK_INLINE void ask() {
+    if (lines <= 0) return;
+    --lines;
+    __builtin_prefetch(row + at, 0, 2);
+    at += 64;
+    if (at >= row_bytes) {
+      at = 0;
+      row += stride;
+    }
+  }
+};
+
+// Steps of k per round of the loop, because index arithmetic would take the ports of the multiply-adds. Each
+// round asks for one line of the stream: a burst of requests would fill the line buffers.
 inline constexpr int contract_unroll = 4;
 
 // c[r, j] (+)= sum_k a[k, r] b[k, j] for a tile of Rows x (Vectors * lanes):
 //   a  packed, a[k * Rows + r]
-//   b  packed or in place, b[k * b_stride + j]
+//   b  b[k * b_stride + j]; when Copy it lies in place, and is packed on the way: copy[k * columns + j]
 //   c  the tile, contiguous, c[r * columns + j]
 // Partial sums of earlier blocks of k are taken up from c when `resume`.
-template <class T, int Rows, int Vectors>
+template <class T, int Rows, int Vectors, bool Copy>
 [[gnu::noinline]] void contract_tile(std::ptrdiff_t depth, const T* a, const T* b, std::ptrdiff_t b_stride,
-                                     T* c, bool resume) {
+                                     [[maybe_unused]] T* copy, T* c, bool resume, prefetch_stream& stream) {
+  prefetch_stream ahead = stream;
   constexpr int lanes = native_width<T>;
   using vector = pack<T, lanes>;
   vector sum[Rows * Vectors];
@@ -47,11 +70,14 @@ template <class T, int Rows, int Vectors>
     unrolled<Rows * Vectors>([&](auto i) { sum[i] = vector::load(c + i * lanes); });
   else
     unrolled<Rows * Vectors>([&](auto i) { sum[i] = vector(typename vector::vector{}); });
-  const auto step = [&](const T* a_k, const T* b_k) __attribute__((always_inline)) {
+  const auto step = [&](auto u) __attribute__((always_inline)) {
     vector row[Vectors];
-    unrolled<Vectors>([&](auto j) { row[j] = vector::load(b_k + j * lanes); });
+    unrolled<Vectors>([&](auto j) {
+      row[j] = vector::load(b + u * b_stride + j * lanes);
+      if constexpr (Copy) row[j].store(copy + (u * Vectors + j) * lanes);
+    });
     unrolled<Rows>([&](auto r) {
-      const vector factor = broadcast<T, lanes>(a_k[r]);
+      const vector factor = broadcast<T, lanes>(a[u * Rows + r]);
       unrolled<Vectors>([&](auto j) {
         constexpr int i = r * Vectors + j;
         sum[i] = fma(factor, row[j], sum[i]);
@@ -60,17 +86,21 @@ template <class T, int Rows, int Vectors>
     });
     unrolled<Vectors>([&](auto j) { keep(row[j]); });
   };
-  std::ptrdiff_t k = 0;
-  for (; k + contract_unroll <= depth; k += contract_unroll) {
-    unrolled<contract_unroll>([&](auto u) { step(a + u * Rows, b + u * b_stride); });
-    a += contract_unroll * Rows;
-    b += contract_unroll * b_stride;
+  const auto advance = [&](int steps) __attribute__((always_inline)) {
+    a += steps * Rows;
+    b += steps * b_stride;
+    if constexpr (Copy) copy += steps * Vectors * lanes;
+  };
+  for (; depth >= contract_unroll; depth -= contract_unroll) {
+    unrolled<contract_unroll>(step);
+    advance(contract_unroll);
+    ahead.ask();
   }
-  for (; k < depth; ++k) {
-    step(a, b);
-    a += Rows;
-    b += b_stride;
+  for (; depth > 0; --depth) {
+    step(std::integral_constant<int, 0>{});
+    advance(1);
   }
+  stream = ahead;
   unrolled<Rows * Vectors>([&](auto i) { sum[i].store(c + i * lanes); });
 }
 

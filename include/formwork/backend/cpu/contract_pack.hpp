@@ -70,12 +70,6 @@ template <int D = 1, class T, int Width> FORMWORK_INLINE void transpose(pack<T, 
   if constexpr (2 * D < Width) transpose<2 * D>(row);
 }
 
-// Rows [begin, end) of `bytes` bytes, `stride` bytes apart, into the second-level cache.
-[[gnu::noinline]] inline void prefetch_rows(const char* base, std::ptrdiff_t stride, int begin, int end, int bytes) {
-  for (int row = begin; row < end; ++row)
-    for (int at = 0; at < bytes; at += 64) __builtin_prefetch(base + row * stride + at, 0, 2);
-}
-
 // Panels from memory where the `extent` outer elements are adjacent and consecutive k are `stride` apart.
 // A few k at a time for all panels: with long strides every k is on another page, and is visited once.
 template <class T, int Panel>
@@ -119,17 +113,19 @@ template <class T, int Panel>
     for (int o = 0; o < Panel; ++o) panel[k * Panel + o] = o < count ? source[o * stride + k] : T(0);
 }
 
-// Asks for part `part` of `parts` of the source of a block, while the tiles of the one before are computed.
+// The source of a block, to be asked for while the block before it is computed.
 template <class Operand>
-void prefetch_block([[maybe_unused]] Operand const& x, [[maybe_unused]] std::ptrdiff_t batch,
-                    [[maybe_unused]] std::ptrdiff_t outer, [[maybe_unused]] int count,
-                    [[maybe_unused]] std::ptrdiff_t k, [[maybe_unused]] int depth, [[maybe_unused]] int part,
-                    [[maybe_unused]] int parts) {
+prefetch_stream source_of([[maybe_unused]] Operand const& x, [[maybe_unused]] std::ptrdiff_t batch,
+                          [[maybe_unused]] std::ptrdiff_t outer, [[maybe_unused]] int count,
+                          [[maybe_unused]] std::ptrdiff_t k, [[maybe_unused]] int depth) {
   if constexpr (operand_in_memory<Operand>) {
     const auto* p = x.address(batch, outer, k);
     const int rows = Operand::k_contiguous ? count : depth, length = Operand::k_contiguous ? depth : count;
-    prefetch_rows(reinterpret_cast<const char*>(p), x.stride * sizeof(*p), rows * part / parts,
-                  rows * (part + 1) / parts, length * static_cast<int>(sizeof(*p)));
+    const int bytes = length * static_cast<int>(sizeof(*p));
+    return {reinterpret_cast<const char*>(p), x.stride * static_cast<std::ptrdiff_t>(sizeof(*p)), bytes, 0,
+            std::ptrdiff_t(rows) * ((bytes + 63) / 64)};
+  } else {
+    return {};
   }
 }
 
