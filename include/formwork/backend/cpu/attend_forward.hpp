@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "attend_block.hpp"
+#include "attend_decode.hpp"
 #include "attend_problem.hpp"
 #include "attend_score.hpp"
 #include "simd.hpp"
@@ -162,13 +163,19 @@ template <class T, class Shape, class Score>
   requires attend_score<Score, T>
 FORMWORK_HIDDEN void attend_forward(attend_inputs<T> const& in, attend_rows<T> out, T* lse, Score const& score) {
   using namespace attention;
-  constexpr index step = forward_room<T, Shape::width>::blocks * schedule<T>.queries;
-  constexpr index parts = blocks_of(Shape::queries, step);
-  parallel_for(index(Shape::batch) * Shape::heads * parts, [&](index task) {
-    const index bh = task / parts;
-    forward_task<T, Shape>(in, out, lse, score, bh / Shape::heads, bh % Shape::heads,
-                           balanced(task % parts, parts) * step);
-  });
+  if constexpr (Shape::queries == 1) {
+    parallel_for(index(Shape::batch) * Shape::groups, [&](index task) {
+      decode_task<T, Shape>(in, out, lse, score, task / Shape::groups, task % Shape::groups);
+    });
+  } else {
+    constexpr index step = forward_room<T, Shape::width>::blocks * schedule<T>.queries;
+    constexpr index parts = blocks_of(Shape::queries, step);
+    parallel_for(index(Shape::batch) * Shape::heads * parts, [&](index task) {
+      const index bh = task / parts;
+      forward_task<T, Shape>(in, out, lse, score, bh / Shape::heads, bh % Shape::heads,
+                             balanced(task % parts, parts) * step);
+    });
+  }
 }
 
 }  // namespace formwork::cpu
