@@ -130,8 +130,9 @@ function(formwork_install_dependencies)
 
   list(JOIN packages " " names)
   if(apt_get)
-    message(FATAL_ERROR "Missing system packages: ${names}\nInstall them with\n"
-                        "  sudo apt-get update && sudo apt-get install ${names}\nand run the same command again.")
+    message(FATAL_ERROR
+      "Missing system packages: ${names}\nInstall them with\n"
+      "  sudo apt-get update && sudo apt-get install ${names}\nand run the same command again.")
   else()
     message(FATAL_ERROR "Missing (by their Debian names): ${names}\n"
                         "Install them with this system's package manager and run the same command again.")

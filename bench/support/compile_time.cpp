@@ -1,6 +1,6 @@
-// compile_time <include folder> <programs folder> <compiler> <flags>...: seconds and peak memory of the compiler,
-// for each public header alone and for each program of the folder, as a table in markdown. The figure of a
-// header is the median of three runs; a program is compiled once.
+// compile_time <include folder> <programs folder> <compiler> <flags>...: seconds and peak memory of the
+// compiler, for each public header alone and for each program of the folder, as a table in markdown. The
+// figure of a header is the median of three runs; a program is compiled once.
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,6 +58,7 @@ void print_row(const std::string& name, std::vector<cost> runs) {
 
 std::vector<fs::path> files_below(const fs::path& folder, const std::string& extension) {
   std::vector<fs::path> files;
+  if (!fs::exists(folder)) return files;
   for (const auto& entry : fs::recursive_directory_iterator(folder))
     if (entry.path().extension() == extension) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
@@ -86,11 +87,13 @@ int main(int count, char** arguments) {
   const auto source = fs::path(scratch) / "header.cpp";
 
   std::printf("`");
-  for (const auto& a : std::vector<std::string>(arguments + 3, arguments + count)) std::printf("%s ", a.c_str());
+  for (int i = 3; i < count; ++i) std::printf("%s ", arguments[i]);
   std::printf("-c`\n\n| file | s | peak MiB |\n|---|---:|---:|\n");
 
   auto headers = files_below(include, ".hpp");
-  std::erase_if(headers, [](const fs::path& p) { return p.string().find("/backend/cuda/") != std::string::npos; });
+  std::erase_if(headers, [](const fs::path& p) {
+    return p.generic_string().find("/backend/cuda/") != std::string::npos;
+  });
   std::ofstream(source) << "";
   print_row("(empty)", {measure(with(source)), measure(with(source)), measure(with(source))});
   for (const auto& header : headers) {

@@ -22,8 +22,8 @@
 
 namespace fs = std::filesystem;
 
-constexpr std::array order{"core",    "shape", "tensor", "program", "ops",   "trace", "passes",
-                           "kernels", "backend", "run",  "nn",      "optim", "train", "dist"};
+constexpr std::array order{"core",    "shape",   "tensor", "program", "ops",   "trace", "passes",
+                           "kernels", "backend", "run",    "nn",      "optim", "train", "dist"};
 constexpr int longest_header = 400;
 constexpr std::string_view contents = "formwork.hpp";
 
@@ -34,10 +34,10 @@ struct token {
 };
 
 struct header {
-  std::string path, folder;                            // relative to include/formwork
+  std::string path, folder;  // relative to include/formwork
   int lines = 0;
-  std::vector<std::pair<int, std::string>> includes;   // line, as written with its quotes
-  std::vector<token> tokens;                           // without comments, literals, preprocessor lines
+  std::vector<std::pair<int, std::string>> includes;  // line, as written with its quotes
+  std::vector<token> tokens;                          // without comments, literals, preprocessor lines
   std::vector<std::string> detail;  // for each token: the namespace `...::detail` around it, or ""
 };
 
@@ -78,7 +78,8 @@ std::string code_of(const std::string& text) {
       const auto open = find("(", i);
       const auto close = ")" + text.substr(i + 2, open - i - 2) + "\"";
       blank(i, end = find(close, open) + close.size());
-    } else if (c == '"' || (c == '\'' && (i == 0 || !std::isalnum(static_cast<unsigned char>(text[i - 1]))))) {
+    } else if (c == '"' ||
+               (c == '\'' && (i == 0 || !std::isalnum(static_cast<unsigned char>(text[i - 1]))))) {
       while (end < text.size() && text[end] != c) end += text[end] == '\\' ? 2 : 1;
       blank(i, ++end);
     } else if (c == '#' && line_start) {
@@ -138,12 +139,12 @@ std::vector<std::string> declared_names(const std::vector<token>& t, std::size_t
       i = after_group(t, i + 1, end);
     } else if (s == "[" || s == "<") {
       i = after_group(t, i, end);
-    } else if (group_follows && (s == "requires" || s == "alignas" || s == "decltype" || s == "noexcept" ||
-                                 s == "explicit")) {
+    } else if (group_follows &&
+               (s == "requires" || s == "alignas" || s == "decltype" || s == "noexcept" || s == "explicit")) {
       i = after_group(t, i + 1, end);
     } else if (s == "struct" || s == "class" || s == "union" || s == "enum" || s == "concept") {
-      for (++i; i < end && (!t[i].is_name() || t[i].text == "class" || t[i].text == "struct" ||
-                            t[i].text == "alignas");)
+      for (++i; i < end &&
+                (!t[i].is_name() || t[i].text == "class" || t[i].text == "struct" || t[i].text == "alignas");)
         i = t[i].text == "[" || t[i].text == "(" ? after_group(t, i, end) : i + 1;
       return {i < end ? t[i].text : ""};
     } else if (s == "(") {
@@ -230,7 +231,12 @@ std::string resolve(const fs::path& root, const header& h, const std::string& wr
   const auto name = written.substr(1, written.size() - 2);
   if (name.starts_with("formwork/")) return name.substr(9);
   if (written[0] == '<') return "";
-  return (root / h.path).parent_path().lexically_relative(root).append(name).lexically_normal().generic_string();
+  return (root / h.path)
+      .parent_path()
+      .lexically_relative(root)
+      .append(name)
+      .lexically_normal()
+      .generic_string();
 }
 
 void check_includes(const fs::path& root, const header& h) {
@@ -255,8 +261,10 @@ void check_includes(const fs::path& root, const header& h) {
 }
 
 void check_details(const header& h, const std::map<std::string, detail_names>& details) {
-  static const std::set<std::string> others{"std", "boost", "hana", "cub", "thrust", "cuda", "nv", "benchmark"};
-  static const std::set<std::string> not_a_type{"return", "case", "else", "throw", "co_return", "and", "or", "not"};
+  static const std::set<std::string> others{"std",    "boost", "hana", "cub",
+                                            "thrust", "cuda",  "nv",   "benchmark"};
+  static const std::set<std::string> not_a_type{"return",    "case", "else", "throw",
+                                                "co_return", "and",  "or",   "not"};
   const auto& own = details.at(h.folder);
   const auto& t = h.tokens;
   auto text = [&](std::size_t i) { return i < t.size() ? std::string_view(t[i].text) : std::string_view(); };
@@ -281,10 +289,12 @@ void check_details(const header& h, const std::map<std::string, detail_names>& d
       std::string owner;
       for (const auto& [folder, names] : details)
         if (names.contains(name)) owner = folder;
-      report(h, t[i].line, "says detail::" + name + ", " +
-                               (owner.empty() ? "which its folder does not declare"
-                                              : "which belongs to folder '" + owner + "'"));
-    } else if (!h.detail[i].empty() && t[i].is_name() && !own.contains(t[i].text) && !local.contains(t[i].text)) {
+      report(h, t[i].line,
+             "says detail::" + name + ", " +
+                 (owner.empty() ? "which its folder does not declare"
+                                : "which belongs to folder '" + owner + "'"));
+    } else if (!h.detail[i].empty() && t[i].is_name() && !own.contains(t[i].text) &&
+               !local.contains(t[i].text)) {
       // Within the same `namespace detail` another folder's names are visible without being said.
       const auto before = i > 0 ? text(i - 1) : "", after = text(i + 1);
       if (before == "." || before == "->" || before == "::" || (after != "(" && after != "<" && after != "{"))
@@ -321,7 +331,8 @@ int main(int count, char** arguments) {
     check_includes(root, h);
     check_details(h, details);
     if (h.lines > longest_header)
-      report(h, h.lines, "has " + std::to_string(h.lines) + " lines; at most " + std::to_string(longest_header));
+      report(h, h.lines,
+             "has " + std::to_string(h.lines) + " lines; at most " + std::to_string(longest_header));
     if (table != headers.end() && h.path != contents && !h.path.starts_with("backend/cuda/") &&
         !listed.contains(h.path))
       report(h, 1, "is missing from the table of contents in " + std::string(contents));
