@@ -19,6 +19,7 @@ TEST_CASE("differentiate: elementwise operations between broadcasts") {
       [](auto const& m, auto const&) { return weighted_sum(silu(m.a * m.c) * exp(m.b) - m.c); });
   check_gradients<two<shape<4>, shape<>>>([](auto const& m, auto const&) { return weighted_sum(broadcast_to<3, 4>(m.a) * m.b); });
   check_gradients<two<shape<>, shape<4>>>([](auto const& m, auto const&) { return weighted_sum(broadcast_to<3, 4>(m.b) - m.a); });
+  check_gradients<two<shape<>, shape<4>>>([](auto const& m, auto const&) { return weighted_sum(m.a - broadcast_to<3, 4>(m.b)); });
   check_gradients<two<shape<1, 4>, shape<4>>>(
       [](auto const& m, auto const&) { return weighted_sum(broadcast_to<3, 4>(m.a) * broadcast_to<3, 4>(m.b)); });
 }

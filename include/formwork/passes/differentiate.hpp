@@ -26,15 +26,8 @@ class reverse_pass {
     int loss = g.outputs[static_cast<std::size_t>(options.output)].node;
     if (g[loss].shape.elements() != 1) throw "only a scalar output can be differentiated: take its sum or mean";
     adjoint.add(loss, build::constant_like(g, 1, loss));
-    std::vector<char> done(g.scopes.size(), 0);
-    for (int i = size - 1; i >= 0; --i) {
-      int s = g[i].scope;
-      if (s == 0) visit(i);
-      else if (scope_of(s).what == scope_kind::loop && !done[static_cast<std::size_t>(s)]) {
-        done[static_cast<std::size_t>(s)] = 1;
-        reverse_loop(s);
-      }
-    }
+    done.assign(g.scopes.size(), 0);
+    sweep(0);
     for (std::size_t p = 0; p < g.parameters.size(); ++p) output(role::parameter_gradient, static_cast<int>(p), g.parameters[p].node, g.parameters[p].name);
     if (options.inputs)
       for (std::size_t p = 0; p < g.inputs.size(); ++p)
@@ -51,22 +44,39 @@ class reverse_pass {
   struct captured { int node, contribution; };
   std::vector<captured> outer;    // contributions of a loop's body to values from outside it
   int body = 0;                   // the loop that is being reversed
+  std::vector<char> done;         // loops that are reversed already
 
   constexpr scope_info const& scope_of(int s) const { return g.scopes[static_cast<std::size_t>(s)]; }
 
   constexpr void mark_active() {
     active.assign(static_cast<std::size_t>(size), 0);
-    for (int sweep = 0; sweep < 2; ++sweep)
+    for (bool changed = true; changed;) {  // a loop's next value may make its variable active
+      changed = false;
       for (int i = 0; i < size; ++i) {
         node const& n = g[i];
-        bool a = n.what == kind::parameter || (n.what == kind::input && options.inputs && is_floating(n.type));
+        if (active[static_cast<std::size_t>(i)] || !is_floating(n.type) || (n.what == kind::map && n.op == op_of<ops::stop_gradient>())) continue;
+        bool a = n.what == kind::parameter || n.what == kind::score || (n.what == kind::input && options.inputs);
         for (int k = 0; k < n.inputs; ++k)
           if (n.in[static_cast<std::size_t>(k)] >= 0) a = a || active[static_cast<std::size_t>(n.in[static_cast<std::size_t>(k)])];
-        a = a || n.what == kind::score;
-        if (n.what == kind::map && n.op == op_of<ops::stop_gradient>()) a = false;
-        if (!is_floating(n.type)) a = false;
-        active[static_cast<std::size_t>(i)] = a || active[static_cast<std::size_t>(i)];
+        active[static_cast<std::size_t>(i)] = a;
+        changed = changed || a;
       }
+    }
+  }
+
+  // Visits the nodes of a scope backwards, and the loops that stand in it where their last node stands.
+  constexpr void sweep(int scope) {
+    for (int i = size - 1; i >= 0; --i) {
+      int s = g[i].scope;
+      if (s == scope) {
+        visit(i);
+        continue;
+      }
+      while (s != 0 && scope_of(s).parent != scope) s = scope_of(s).parent;
+      if (s == 0 || scope_of(s).what != scope_kind::loop || done[static_cast<std::size_t>(s)]) continue;
+      done[static_cast<std::size_t>(s)] = 1;
+      reverse_loop(s);
+    }
   }
 
   constexpr void output(role what, int number, int of, name_text const& name) {
@@ -98,12 +108,12 @@ class reverse_pass {
     g.begin_loop(info.count, !info.reversed);
     int outside_body = body;
     body = loop;
-    outer.clear();
+    std::vector<captured> outside;
+    outside.swap(outer);
     std::vector<int> reverse;
     for (std::size_t v = 0; v < variables.size(); ++v) reverse.push_back(build::carry(g, start[v]));
     for (std::size_t v = 0; v < variables.size(); ++v) contribute(g[variables[v]].in[1], reverse[v]);
-    for (int i = size - 1; i >= 0; --i)
-      if (g[i].scope == loop && g[i].what != kind::carry) visit(i);
+    sweep(loop);
     for (std::size_t v = 0; v < variables.size(); ++v) {
       int d = adjoint.total(g, variables[v]);
       g[reverse[v]].in[1] = d >= 0 ? d : build::constant_like(g, 0, variables[v]);
@@ -116,6 +126,7 @@ class reverse_pass {
         if (g[d].scope != g.scope) {  // the same in every iteration: copied, so that it is stacked like the others
           node same{.what = kind::map, .type = g[d].type, .inputs = 1, .shape = g[d].shape, .op = op_of<ops::stop_gradient>()};
           same.in[0] = d;
+          same.attribute[0] = 1;
           d = g.push_here(same);
         }
         stacked[static_cast<std::size_t>(i)] = d;
@@ -136,6 +147,7 @@ class reverse_pass {
     }
     g.end_scope();
     body = outside_body;
+    outer.swap(outside);
     for (std::size_t v = 0; v < variables.size(); ++v) {
       const int first = g[variables[v]].in[0];
       contribute(first, build::final(g, reverse[v]));

@@ -8,21 +8,12 @@
 #include "../ops/negate.hpp"
 #include "../ops/stop_gradient.hpp"
 #include "../ops/subtract.hpp"
+#include "access.hpp"
 #include "rewrite.hpp"
 
 namespace formwork {
 
 namespace detail {
-
-// The number behind a constant or a broadcast constant.
-struct constant_value {
-  bool known = false;
-  double number = 0;
-};
-constexpr constant_value constant_of(graph const& g, int id) {
-  while (g[id].what == kind::broadcast || g[id].what == kind::reshape) id = g[id].in[0];
-  return {g[id].what == kind::constant, g[id].number};
-}
 
 constexpr bool is_arithmetic_op(const op_info* op) {
   return op == op_of<ops::add>() || op == op_of<ops::subtract>() || op == op_of<ops::multiply>() ||
@@ -33,7 +24,8 @@ constexpr int simplify_map(graph& g, node n) {
   const int *x = n.in.data();
   int arity = n.inputs;
   auto constant = [&](double c) { return build::broadcast(g, build::constant(g, c, n.type), n.shape); };
-  if (n.op == op_of<ops::stop_gradient>() && g[x[0]].scope == n.scope) return x[0];
+  if (n.attribute[0] == 1 && g[x[0]].scope != n.scope) return g.push(n);
+  if (n.op == op_of<ops::stop_gradient>()) return x[0];
 
   constant_value c[max_operands];
   bool all = true;

@@ -59,7 +59,8 @@ struct graph {
 
   // Adds a pure node, or finds the equal one.
   constexpr int push(node n) {
-    n.scope = static_cast<std::int16_t>(scope_of_operands(n));
+    bool stays = n.what == kind::map && n.attribute[0] == 1;
+    if (!stays) n.scope = static_cast<std::int16_t>(scope_of_operands(n));
     return push_unique(n);
   }
 

@@ -17,7 +17,7 @@ enum class kind : std::uint8_t {
   constant,         // `number`, rank 0
   index,            // the coordinate along an axis, i32        attribute: {axis}; in a score: 0 batch, 1 head, 2 query, 3 key
   random,           // uniform in [0, 1), Philox                attribute: {stream}
-  map,              // elementwise `op`                         in: operands of the same shape
+  map,              // elementwise `op`                         in: operands of the same shape   attribute: {1: stays in its loop}
   cast,             // elementwise conversion to `type`         in: x
   broadcast,        // sizes of 1 and missing axes repeated     in: x
   transpose,        //                                          in: x   attribute: permutation, out axis -> in axis

@@ -15,6 +15,8 @@ template <long Count, class Block> struct repeat {
   // every iteration.
   template <typed_value X, class... Same> constexpr auto operator()(X const& x, Same const&... same) const {
     graph& g = *x.g;
+    for (node const& n : g.nodes)
+      if (n.what == kind::carry && n.scope == scope) throw "a repeat can be called once: its parameters belong to one loop";
     g.scope = scope;
     value_of<X> variable{&g, build::carry(g, x.id)};
     auto next = block(variable, same...);
