@@ -28,6 +28,13 @@ FORMWORK_INLINE pack<std::uint64_t, Width / 2> widening_product(pack<std::uint32
   return r;
 }
 
+// {v, 0, w, 0} in every block.
+template <int Width> FORMWORK_INLINE pack<std::uint32_t, Width> alternating(std::uint32_t v, std::uint32_t w) {
+  return [&]<int... I>(std::integer_sequence<int, I...>) {
+    return pack<std::uint32_t, Width>(
+        (typename pack<std::uint32_t, Width>::vector){(I % 4 == 0 ? v : I % 4 == 2 ? w : 0u)...});
+  }(std::make_integer_sequence<int, Width>{});
+}
 // v, w, v, w, ...
 template <int Width> FORMWORK_INLINE pack<std::uint32_t, Width> every_other(std::uint32_t v, std::uint32_t w) {
   const pack<std::uint64_t, Width / 2> both(std::uint64_t{v} | (std::uint64_t{w} << 32));
@@ -49,25 +56,25 @@ FORMWORK_INLINE pack<std::uint32_t, Width> philox_blocks(std::uint64_t seed, std
   using words = pack<std::uint32_t, Width>;
   using longs = pack<std::uint64_t, Width / 2>;
   using word_vector = typename words::vector;
-  const longs counter = [&]<int... I>(std::integer_sequence<int, I...>) {
-    return longs((typename longs::vector){(I % 2 == 0 ? first + I / 2 : stream)...});
-  }(std::make_integer_sequence<int, Width / 2>{});
+  const auto constant = []<int... I>(std::integer_sequence<int, I...>, auto f) {
+    return longs((typename longs::vector){f(std::uint64_t{I})...});
+  };
+  constexpr std::make_integer_sequence<int, Width / 2> all{};
+  const longs step = constant(all, [](std::uint64_t i) { return i / 2; });
+  const longs even = constant(all, [](std::uint64_t i) { return i % 2 - 1; });             // all bits where i is even
+  const longs counter = ((longs(first) + step) & even) | (longs(stream) & (even ^ longs(~std::uint64_t{0})));
   words x((word_vector)counter.v);
-  const words factors = [&]<int... I>(std::integer_sequence<int, I...>) {
-    return words((word_vector){(I % 4 == 0 ? philox::multiplier_0 : I % 4 == 2 ? philox::multiplier_1 : 0u)...});
-  }(std::make_integer_sequence<int, Width>{});
-  std::uint32_t key_0 = static_cast<std::uint32_t>(seed), key_1 = static_cast<std::uint32_t>(seed >> 32);
-  for (int round = 0; round < philox::rounds; ++round) {
+  const words factors = alternating<Width>(philox::multiplier_0, philox::multiplier_1);
+  words key = alternating<Width>(static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32));
+  const words weyl = alternating<Width>(philox::weyl_0, philox::weyl_1);
+  const auto round = [&] {
     // {low a, high a, low b, high b} -> {high b, low b, high a, low a}
     const words product = within_blocks<3, 2, 1, 0>(words((word_vector)widening_product(x, factors).v));
     const words kept((word_vector)(longs((typename longs::vector)x.v) >> 32).v);          // {x1, 0, x3, 0}
-    const words key = [&]<int... I>(std::integer_sequence<int, I...>) {
-      return words((word_vector){(I % 4 == 0 ? key_0 : I % 4 == 2 ? key_1 : 0u)...});
-    }(std::make_integer_sequence<int, Width>{});
     x = product ^ kept ^ key;
-    key_0 += philox::weyl_0;
-    key_1 += philox::weyl_1;
-  }
+    key = key + weyl;
+  };
+  [&]<int... I>(std::integer_sequence<int, I...>) { (((void)I, round()), ...); }(std::make_integer_sequence<int, philox::rounds>{});
   return x;
 }
 
