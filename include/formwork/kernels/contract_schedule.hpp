@@ -41,13 +41,13 @@ constexpr contract_limits contract_block_limits(int element_bytes) {
 // Register tiles: the accumulators, one row of B and a broadcast of A fit the register file, and the
 // multiply-adds outnumber the loads.
 //   64-byte vectors, 32 registers: 8 x 3 accumulators + 3 + 1
-//   32-byte vectors, 16 registers: 4 x 2 accumulators + 2 + 1 (g++ 12 spills with 4 x 3)
+//   32-byte vectors, 16 registers: 4 x 3 accumulators + 3 + 1
 //   16-byte vectors, 16 registers: 4 x 2 accumulators + 2 + 1 + 1 (no fused multiply-add: one product)
 constexpr contract_schedule contract_schedule_for(int element_bytes, int m, int n, int k,
                                                   int vector_bytes = FORMWORK_VECTOR_BYTES) {
   const int lanes = vector_bytes / element_bytes;
   const int rows = vector_bytes == 64 ? 8 : 4;
-  const int vectors = vector_bytes == 64 ? 3 : 2;
+  const int vectors = vector_bytes == 16 ? 2 : 3;
   const contract_limits limits = contract_block_limits(element_bytes);
   const int block_rows = detail::equal_blocks(m, limits.rows, rows);
   const int depth = limits.packed / block_rows < limits.depth ? limits.packed / block_rows : limits.depth;

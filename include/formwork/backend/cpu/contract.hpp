@@ -131,10 +131,10 @@ void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue con
                 for (int y = 0; y < std::min(TileRows, rows - r); ++y) {
                   int x = 0;
                   for (; x + lanes <= width; x += lanes)
-                    epilogue(batch, i + r + y, g + c + x, pack<T, lanes>::load(tile + y * tile_columns + x), lanes);
+                    epilogue(batch, i + r + y, g + c + x, load_whole<pack<T, lanes>>(tile + y * tile_columns + x), lanes);
                   if constexpr (Ragged)
                     if (x < width)
-                      epilogue(batch, i + r + y, g + c + x, pack<T, lanes>::load(tile + y * tile_columns + x),
+                      epilogue(batch, i + r + y, g + c + x, load_whole<pack<T, lanes>>(tile + y * tile_columns + x),
                                width - x);
                 }
               }
