@@ -35,7 +35,10 @@ constexpr int simplify_map(graph& g, node n) {
   }
   if (all && is_arithmetic_op(n.op)) {
     double v[max_operands]{c[0].number, c[1].number};
-    if (n.op != op_of<ops::divide>() || v[1] != 0) return constant(n.op->evaluate(v));
+    if (n.op != op_of<ops::divide>() || v[1] != 0) {
+      double y = n.op->evaluate(v);
+      return constant(is_floating(n.type) ? y : static_cast<double>(static_cast<long>(y)));  // integers round towards 0
+    }
   }
   if (n.op == op_of<ops::add>()) {
     for (int k = 0; k < 2; ++k)  // rows are added into what is there
@@ -84,14 +87,15 @@ constexpr int simplify_map(graph& g, node n) {
 
   // What repeats along axes is computed once: f(broadcast a, broadcast b) = broadcast f(a, b).
   dims small;
-  bool sink = true;
+  bool sink = true, found = false;
   for (int k = 0; k < arity && sink; ++k) {
     if (c[k].known) continue;
     sink = g[x[k]].what == kind::broadcast;
     if (sink) {
       dims from = g[g[x[k]].in[0]].shape;
-      sink = small.rank == 0 || small == from;
+      sink = !found || small == from;
       small = from;
+      found = true;
     }
   }
   if (sink && !all && small.elements() < n.shape.elements()) {
