@@ -38,7 +38,8 @@ template <class T>
 inline constexpr std::size_t contract_scratch_bytes = [] {
   constexpr auto limits = kernels::contract_block_limits(sizeof(T));
   constexpr std::size_t slack = 64;  // rounding of a block up to whole tiles
-  return sizeof(T) * (limits.packed + limits.group + slack * limits.depth * 2 + (limits.rows + slack) * (limits.columns + slack));
+  return sizeof(T) * (limits.packed + limits.group + slack * limits.depth * 2 +
+                      (limits.rows + slack) * (limits.columns + slack));
 }();
 
 namespace detail {
@@ -57,9 +58,11 @@ inline contract_grid contract_grid_for(contract_shape const& s, int threads) {
   double least = 0;
   for (int r = 1; r <= threads; ++r) {
     const int c = threads / r;
-    const double rows = ((s.rows + s.schedule.tile_rows - 1) / s.schedule.tile_rows + r - 1) / r * s.schedule.tile_rows;
-    const double columns =
-        ((s.columns + s.schedule.tile_columns - 1) / s.schedule.tile_columns + c - 1) / c * s.schedule.tile_columns;
+    const auto share = [](int extent, int unit, int parts) {
+      return static_cast<double>(((extent + unit - 1) / unit + parts - 1) / parts * unit);
+    };
+    const double rows = share(s.rows, s.schedule.tile_rows, r);
+    const double columns = share(s.columns, s.schedule.tile_columns, c);
     // Cycles per k of the slowest thread: 32 multiply-adds per cycle, and about a quarter per packed element.
     const double cost = rows * columns / 32 + (rows + columns) / 4;
     if (r == 1 || cost < least) {
@@ -72,6 +75,20 @@ inline contract_grid contract_grid_for(contract_shape const& s, int threads) {
 
 struct contract_tag {};
 
+// Hands the valid part of a finished tile to the epilogue.
+template <int TileRows, int TileColumns, bool Ragged, class T, class Epilogue>
+FORMWORK_INLINE void finish_tile(Epilogue const& epilogue, std::ptrdiff_t batch, std::ptrdiff_t row, int rows,
+                                 std::ptrdiff_t column, int width, const T* tile) {
+  constexpr int lanes = native_width<T>;
+  for (int y = 0; y < rows; ++y, tile += TileColumns) {
+    int x = 0;
+    for (; x + lanes <= width; x += lanes)
+      epilogue(batch, row + y, column + x, load_whole<pack<T, lanes>>(tile + x), lanes);
+    if constexpr (Ragged)
+      if (x < width) epilogue(batch, row + y, column + x, load_whole<pack<T, lanes>>(tile + x), width - x);
+  }
+}
+
 // The given rows and columns of one product, on the calling thread. A block of A is packed once and stays in
 // the second-level cache; B passes by in groups of a few tiles' width, each packed just before its use from
 // memory asked for while the group before it was computed.
@@ -79,8 +96,8 @@ struct contract_tag {};
 //     for columns (group):                B[kc,group] -> packed
 //       for columns (nr), rows (mr):      C[mr,nr] += A[mr,kc] B[kc,nr]; after the last k: epilogue
 template <class T, int TileRows, int TileVectors, bool Ragged, class A, class B, class Epilogue>
-void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue const& epilogue, std::ptrdiff_t batch,
-                   work_range row_part, work_range column_part) {
+void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue const& epilogue,
+                   std::ptrdiff_t batch, work_range row_part, work_range column_part) {
   constexpr int lanes = native_width<T>, tile_columns = TileVectors * lanes;
   const int depth_limit = s.schedule.block_depth, row_limit = s.schedule.block_rows;
   const int group_limit = s.schedule.group_columns;
@@ -103,16 +120,17 @@ void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue con
         for (std::ptrdiff_t g = j; g < end; g += group_limit) {
           const int group = static_cast<int>(std::min<std::ptrdiff_t>(group_limit, end - g));
           // B in rows is packed by the first tile that reads it, at no cost beside its multiply-adds.
-          const int on_the_way = operand_in_memory<B> && !B::k_contiguous ? group / tile_columns * tile_columns : 0;
+          const int on_the_way =
+              operand_in_memory<B> && !B::k_contiguous ? group / tile_columns * tile_columns : 0;
           if (on_the_way < group)
-            pack_block<T, tile_columns>(packed_b + on_the_way * depth, b, batch, g + on_the_way, group - on_the_way, k,
-                                        depth);
+            pack_block<T, tile_columns>(packed_b + on_the_way * depth, b, batch, g + on_the_way,
+                                        group - on_the_way, k, depth);
           const bool more = g + group_limit < end;
           const std::ptrdiff_t next = more ? g + group_limit : j;
           const int next_k = more ? k : last ? 0 : k + depth;
           prefetch_stream ahead =
-              source_of(b, batch, next, static_cast<int>(std::min<std::ptrdiff_t>(group_limit, end - next)), next_k,
-                        std::min(depth_limit, s.depth - next_k));
+              source_of(b, batch, next, static_cast<int>(std::min<std::ptrdiff_t>(group_limit, end - next)),
+                        next_k, std::min(depth_limit, s.depth - next_k));
           for (int c = 0; c < group; c += tile_columns)
             for (int r = 0; r < rows; r += TileRows) {
               T* const panel = packed_b + c * depth;
@@ -126,18 +144,9 @@ void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue con
               if (packed)
                 contract_tile<T, TileRows, TileVectors, false>(depth, packed_a + r * depth, panel, tile_columns,
                                                                nullptr, tile, k > 0, ahead);
-              if (last) {
-                const int width = std::min(tile_columns, group - c);
-                for (int y = 0; y < std::min(TileRows, rows - r); ++y) {
-                  int x = 0;
-                  for (; x + lanes <= width; x += lanes)
-                    epilogue(batch, i + r + y, g + c + x, load_whole<pack<T, lanes>>(tile + y * tile_columns + x), lanes);
-                  if constexpr (Ragged)
-                    if (x < width)
-                      epilogue(batch, i + r + y, g + c + x, load_whole<pack<T, lanes>>(tile + y * tile_columns + x),
-                               width - x);
-                }
-              }
+              if (last)
+                finish_tile<TileRows, tile_columns, Ragged>(epilogue, batch, i + r, std::min(TileRows, rows - r), g + c,
+                                                            std::min(tile_columns, group - c), tile);
               if (!whole_depth) tile += TileRows * tile_columns;
             }
         }
@@ -177,6 +186,10 @@ void contract(A const& a, B const& b, Epilogue const& epilogue, int rows = M) {
   static_assert(Batch > 0 && M > 0 && N > 0 && K > 0, "contract: every extent must be positive");
   constexpr kernels::contract_schedule schedule = kernels::contract_schedule_for(sizeof(T), M, N, K);
   constexpr bool ragged = N % native_width<T> != 0;
+  static_assert(sizeof(T) * (std::size_t{schedule.block_rows} * schedule.block_depth +
+                             std::size_t{schedule.group_columns} * schedule.block_depth +
+                             std::size_t{schedule.block_rows} * schedule.block_columns) <= contract_scratch_bytes<T>,
+                "contract: the schedule's blocks do not fit the packing buffers; lower contract_block_limits");
   detail::contract_any<T, schedule.tile_rows, schedule.tile_vectors, ragged>({Batch, rows, N, K, schedule}, a, b,
                                                                              epilogue);
 }
