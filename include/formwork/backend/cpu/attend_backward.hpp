@@ -131,10 +131,9 @@ void backward_task(attend_inputs<T> const& in, attend_rows<const T> out, const T
                    lse + (b * Shape::heads + h) * Shape::queries + q, queries, lanes, D, block.lse, block.delta);
     if constexpr (QueryGradient) {
       std::fill_n(block.d_query, D * Q, T(0));
-      prefetch_rows<true>(gradients.query.row(b, h, q), gradients.query.token, queries, D);
+      prefetch_rows(gradients.query.row(b, h, q), gradients.query.token, queries, D);
     }
   }
-  const index share = blocks_of(K, blocks);       // rows of the next key block that each query block asks for
   for (index k0 = begin; k0 < end; k0 += K) {
     const index k1 = std::min(k0 + K, end);
     const int n_all = static_cast<int>(k1 - k0);
@@ -152,10 +151,6 @@ void backward_task(attend_inputs<T> const& in, attend_rows<const T> out, const T
           std::fill_n(room.d_key, n_all * D, T(0));
           std::fill_n(room.d_value, n_all * D, T(0));
         }
-      }
-      if (const index next = k1 + i * share, count = std::min(share, end - next); count > 0) {
-        prefetch_rows<false>(in.key.row(b, g, next), in.key.token, count, D);
-        prefetch_rows<false>(in.value.row(b, g, next), in.value.token, count, D);
       }
       const int n = static_cast<int>(range.end - range.begin);
       const index at = (range.begin - k0) * D;

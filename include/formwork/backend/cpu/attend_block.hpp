@@ -15,6 +15,14 @@ using index = std::ptrdiff_t;
 
 template <class T> inline constexpr attend_schedule schedule = attend_schedule_for(sizeof(T));
 
+// A whole vector in one instruction; gcc may copy 32 bytes of memcpy in two halves through the stack.
+template <class T> FORMWORK_INLINE pack<T, native_width<T>> load_whole(const T* p) {
+  return pack<T, native_width<T>>(*reinterpret_cast<const typename pack<T, native_width<T>>::vector*>(p));
+}
+template <class T> FORMWORK_INLINE void store_whole(pack<T, native_width<T>> x, T* p) {
+  *reinterpret_cast<typename pack<T, native_width<T>>::vector*>(p) = x.v;
+}
+
 template <class T> struct product_operands {
   const T* a; index a_row, a_depth;      // A(r, d) = a[r a_row + d a_depth]
   const T* b; index b_depth;             // B[d][lane] = b[d b_depth + lane]
@@ -41,7 +49,7 @@ FORMWORK_INLINE void product_tile(const product_operands<T>& o, int row, int tai
 #pragma GCC unroll 8
     for (int v = 0; v < Vectors; ++v) {
       if constexpr (Tail) x[v] = vector::load(b, tail);
-      else x[v] = vector::load(b + v * W);
+      else x[v] = load_whole(b + v * W);
     }
 #pragma GCC unroll 32
     for (int r = 0; r < Rows; ++r) {
@@ -56,7 +64,7 @@ FORMWORK_INLINE void product_tile(const product_operands<T>& o, int row, int tai
     for (int v = 0; v < Vectors; ++v) {
       T* c = o.c + (row + r) * o.c_row + v * W;
       if constexpr (Tail) (o.accumulate ? vector::load(c, tail) + sum[r][v] : sum[r][v]).store(c, tail);
-      else (o.accumulate ? vector::load(c) + sum[r][v] : sum[r][v]).store(c);
+      else store_whole(o.accumulate ? load_whole(c) + sum[r][v] : sum[r][v], c);
     }
 }
 
@@ -117,7 +125,7 @@ template <class T>
   if (stride == columns) return from;
   for (T* end = to + rows * columns; to < end; from += stride, to += columns) {
     int c = 0;
-    for (; c + W <= columns; c += W) pack<T, W>::load(from + c).store(to + c);
+    for (; c + W <= columns; c += W) store_whole(load_whole(from + c), to + c);
     for (; c < columns; ++c) to[c] = from[c];
   }
   return to - rows * columns;
@@ -129,16 +137,16 @@ template <class T>
   constexpr int W = native_width<T>;
   for (int r = 0; r < rows; ++r, from += columns, to += stride) {
     int c = 0;
-    for (; c + W <= columns; c += W) (pack<T, W>::load(to + c) + pack<T, W>::load(from + c)).store(to + c);
+    for (; c + W <= columns; c += W) store_whole(load_whole(to + c) + load_whole(from + c), to + c);
     for (; c < columns; ++c) to[c] += from[c];
   }
 }
 
-// Asks for rows that will be read or written later.
-template <bool Write, class T> FORMWORK_INLINE void prefetch_rows(T* rows, index stride, index count, int columns) {
+// Asks for rows that will be written later.
+template <class T> FORMWORK_INLINE void prefetch_rows(T* rows, index stride, index count, int columns) {
   constexpr int line = 64 / sizeof(T);
   for (index r = 0; r < count; ++r)
-    for (int c = 0; c < columns; c += line) __builtin_prefetch(rows + r * stride + c, Write, 2);
+    for (int c = 0; c < columns; c += line) __builtin_prefetch(rows + r * stride + c, 1, 2);
 }
 
 // Interleaving row i with row i + W/2, log2 W times, transposes a W x W block.
@@ -169,7 +177,7 @@ template <class T>
       const T* p = from + r * stride + c;
       if (r + W <= rows && c + W <= columns) {
 #pragma GCC unroll 16
-        for (int i = 0; i < W; ++i) x[i] = pack<T, W>::load(p + i * stride);
+        for (int i = 0; i < W; ++i) x[i] = load_whole(p + i * stride);
       } else {
         int count = std::min(W, columns - c);
 #pragma GCC unroll 16
@@ -177,7 +185,7 @@ template <class T>
       }
       transpose(x);
 #pragma GCC unroll 16
-      for (int i = 0; i < W; ++i) if (c + i < columns) x[i].store(to + (c + i) * to_stride + r);
+      for (int i = 0; i < W; ++i) if (c + i < columns) store_whole(x[i], to + (c + i) * to_stride + r);
     }
 }
 
@@ -192,12 +200,12 @@ template <class T>
       const T* p = from + c * from_stride + r;
 #pragma GCC unroll 16
       for (int i = 0; i < W; ++i)
-        x[i] = c + i < columns ? pack<T, W>::load(p + i * from_stride) : pack<T, W>(T(0));
+        x[i] = c + i < columns ? load_whole(p + i * from_stride) : pack<T, W>(T(0));
       transpose(x);
       T* q = to + r * stride + c;
       if (r + W <= rows && c + W <= columns) {
 #pragma GCC unroll 16
-        for (int i = 0; i < W; ++i) x[i].store(q + i * stride);
+        for (int i = 0; i < W; ++i) store_whole(x[i], q + i * stride);
       } else {
         int count = std::min(W, columns - c);
 #pragma GCC unroll 16

@@ -120,9 +120,8 @@ void forward_task(attend_inputs<T> const& in, attend_rows<T> out, T* lse, Score 
     std::fill_n(block.highest, Q, -std::numeric_limits<T>::infinity());
     std::fill_n(block.sum, Q, T(0));
     std::fill_n(block.out, D * Q, T(0));
-    prefetch_rows<true>(out.row(b, h, q0 + i * Q), out.token, queries_of(i), D);
+    prefetch_rows(out.row(b, h, q0 + i * Q), out.token, queries_of(i), D);
   }
-  const index share = blocks_of(K, blocks);       // rows of the next key block that each query block asks for
   for (index k0 = 0; k0 < keys; k0 += K) {
     const index k1 = std::min(k0 + K, keys);
     const T *key = nullptr, *value = nullptr;
@@ -135,10 +134,6 @@ void forward_task(attend_inputs<T> const& in, attend_rows<T> out, T* lse, Score 
       if (!key) {
         key = dense_rows(in.key.row(b, g, k0), in.key.token, static_cast<int>(k1 - k0), D, room.key);
         value = dense_rows(in.value.row(b, g, k0), in.value.token, static_cast<int>(k1 - k0), D, room.value);
-      }
-      if (const index next = k1 + i * share, count = std::min(share, keys - next); count > 0) {
-        prefetch_rows<false>(in.key.row(b, g, next), in.key.token, count, D);
-        prefetch_rows<false>(in.value.row(b, g, next), in.value.token, count, D);
       }
       const int n = static_cast<int>(range.end - range.begin);
       product<T>({.a = key + (range.begin - k0) * D, .a_row = D, .a_depth = 1, .b = block.query, .b_depth = Q,
