@@ -3,8 +3,8 @@
 #pragma once
 
 #include "../shape/shape.hpp"
+#include "derivative.hpp"
 #include "errors.hpp"
-#include "expr.hpp"
 
 namespace formwork {
 
