@@ -34,10 +34,12 @@ inline bool may_read(graph const& g, node const& n, int k) {
   if (n.what == kind::final) return x.what == kind::carry && g.scopes[static_cast<std::size_t>(x.scope)].parent == n.scope;
   bool reads_body = (n.what == kind::attend && k >= 3) || (n.what == kind::attend_backward && k >= 6);
   if (reads_body && x.scope == n.attribute[0]) return g.scopes[static_cast<std::size_t>(x.scope)].parent == n.scope;
-  if (g.encloses(x.scope, n.scope)) return true;
+  // A loop's variable reads its first value before the loop.
+  int from = n.what == kind::carry && k == 0 ? g.scopes[static_cast<std::size_t>(n.scope)].parent : n.scope;
+  if (g.encloses(x.scope, from)) return true;
   if (is_score_scope(g, x.scope)) return false;
   // The same iteration of a loop that has finished.
-  std::vector<long> mine = loop_counts(g, n.scope), other = loop_counts(g, x.scope);
+  std::vector<long> mine = loop_counts(g, from), other = loop_counts(g, x.scope);
   if (other.size() > mine.size()) return false;
   mine.resize(other.size());
   return mine == other;
@@ -153,6 +155,9 @@ inline bool good_shape(graph const& g, node const& n) {
 }  // namespace detail
 
 inline std::string problem_of(graph const& g) {
+  std::vector<int> finished(g.scopes.size(), g.size());  // where a loop's first final stands
+  for (int i = g.size() - 1; i >= 0; --i)
+    if (int c = g[i].in[0]; g[i].what == kind::final && c >= 0 && c < g.size()) finished[static_cast<std::size_t>(g[c].scope)] = i;
   for (int i = 0; i < g.size(); ++i) {
     node const& n = g[i];
     auto problem = [&](std::string const& text) { return "%" + std::to_string(i) + " (" + std::string(name_of(n.what)) + ") " + text; };
@@ -167,8 +172,10 @@ inline std::string problem_of(graph const& g) {
       }
       if (x < 0 || x >= g.size()) return problem("has an operand that is not in the program");
       if (x >= i && !next) return problem("stands before its operand %" + std::to_string(x));
+      if (next && x >= finished[static_cast<std::size_t>(n.scope)]) return problem("has a next value that stands after the loop");
       if (!detail::may_read(g, n, k)) return problem("cannot read %" + std::to_string(x) + " from where it stands");
     }
+    if (i > finished[static_cast<std::size_t>(n.scope)] && n.what != kind::result) return problem("stands in a loop that has finished");
     if (!detail::good_shape(g, n)) return problem("has a shape or type that its operands do not give");
   }
   for (auto const& o : g.outputs) {

@@ -2,8 +2,8 @@
 // "Parallel random numbers: as easy as 1, 2, 3", table 2).
 //
 //   key      seed, as two words, low first
-//   counter  word 0: element / 4;  word 1: iteration of the loop that holds the node (0 outside loops; nested loops
-//            count row-major);  word 2: the node's stream;  word 3: step
+//   counter  words 0 and 1: element / 4;  word 2: the node's stream * 65536 + iteration of the loop that holds the
+//            node (0 outside loops; nested loops count row-major);  word 3: step
 //   number   the upper 24 bits of result word element % 4, times 2^-24: in [0, 1), exact in f32
 #pragma once
 
@@ -30,7 +30,7 @@ struct random_place {
 };
 
 constexpr double random_counter(random_place p) {
-  auto words = philox({static_cast<std::uint32_t>(p.element / 4), p.iteration, p.stream, p.step},
+  auto words = philox({static_cast<std::uint32_t>(p.element / 4), static_cast<std::uint32_t>(p.element / 4 >> 32), p.stream << 16 | p.iteration, p.step},
                       {static_cast<std::uint32_t>(p.seed), static_cast<std::uint32_t>(p.seed >> 32)});
   return (words[p.element % 4] >> 8) * 0x1p-24;
 }
