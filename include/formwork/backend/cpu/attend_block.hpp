@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include "../../kernels/attend_schedule.hpp"
 #include "simd.hpp"

@@ -2,10 +2,8 @@
 #pragma once
 
 #include <algorithm>
-#include <climits>
 #include <concepts>
 #include <cstddef>
-#include <cstdint>
 
 #include "simd.hpp"
 
