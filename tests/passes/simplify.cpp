@@ -73,7 +73,8 @@ TEST_CASE("simplify: neutral elements") {
 
 TEST_CASE("simplify: constants are folded") {
   graph g = simplified<one<shape<2, 3>>>([](auto const& m, auto const&) {
-    auto two = constant(m.a, 2.0), three = broadcast_to<2, 3>(constant(m.a, 3.0));
+    auto two = constant(m.a, 2.0);
+    auto three = broadcast_to<2, 3>(constant(m.a, 3.0));
     return m.a * (two * three - 5 / two) + sum<1>(three) + maximum<>(three) * sum<>(transpose<1, 0>(three - 2.5)) * slice<0, 1, 1>(reshape<6>(three));
   });
   CHECK(count<ops::multiply>(g) == 1);
