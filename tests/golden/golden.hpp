@@ -18,7 +18,8 @@ struct golden_gpt_config : gpt_config {
   static constexpr int vocabulary = 64, context = 16, layers = 2, heads = 4, width = 32;
 };
 struct golden_llama_config : llama_config {
-  static constexpr int vocabulary = 64, context = 16, layers = 2, heads = 4, kv_heads = 2, width = 32, hidden = 48;
+  static constexpr int vocabulary = 64, context = 16, layers = 2, heads = 4, kv_heads = 2, width = 32,
+                       hidden = 48;
 };
 
 class golden_file {
@@ -27,11 +28,13 @@ class golden_file {
       : file(std::filesystem::path(FORMWORK_SOURCE_DIR) / "tests/golden" / (model + ".safetensors")) {}
 
   // A tensor's elements; T is float or std::int32_t.
-  template <class T> std::vector<T> get(std::string const& name, std::vector<std::uint64_t> const& shape) const {
+  template <class T>
+  std::vector<T> get(std::string const& name, std::vector<std::uint64_t> const& shape) const {
     std::uint64_t n = 1;
     for (auto s : shape) n *= s;
     std::vector<T> x(n);
-    file.copy(name, std::is_same_v<T, float> ? dtype::f32 : dtype::i32, shape, std::as_writable_bytes(std::span(x)));
+    file.copy(name, std::is_same_v<T, float> ? dtype::f32 : dtype::i32, shape,
+              std::as_writable_bytes(std::span(x)));
     return x;
   }
   // "initial" or "gradient" of a parameter; that of a loop has the layers one after the other.
@@ -50,7 +53,8 @@ class golden_file {
   // Numbers [batch, time] of one step: "tokens" or "targets".
   std::vector<std::int32_t> numbers(std::string const& what, long step) const {
     auto x = get<std::int32_t>(what, {golden_steps, golden_batch, golden_time});
-    return {x.begin() + step * golden_batch * golden_time, x.begin() + (step + 1) * golden_batch * golden_time};
+    return {x.begin() + step * golden_batch * golden_time,
+            x.begin() + (step + 1) * golden_batch * golden_time};
   }
   std::vector<float> losses() const { return get<float>("losses", {golden_steps}); }
 

@@ -1,9 +1,9 @@
-// The derived programs of a GPT and a Llama, run in f64 by the tests' interpreter, against PyTorch in f64: logits, loss
-// and every gradient. What the file stores is rounded to f32, which is the whole difference allowed, but for
-// f64 rounding itself.
-#include "golden/golden.hpp"
+// The derived programs of a GPT and a Llama, run in f64 by the tests' interpreter, against PyTorch in f64:
+// logits, loss and every gradient. What the file stores is rounded to f32, which is the whole difference
+// allowed, but for f64 rounding itself.
 #include "formwork/passes/differentiate.hpp"
 #include "formwork/passes/simplify.hpp"
+#include "golden/golden.hpp"
 #include "support/catch.hpp"
 #include "support/interpreter.hpp"
 
@@ -35,7 +35,8 @@ struct golden_comparison {
   // Two neighbouring rows exchanged, which are not equal; unchanged where there are none.
   golden_comparison exchanged(std::size_t row) const {
     auto c = *this;
-    for (auto x = c.result.begin(); c.result.end() - x >= 2 * static_cast<long>(row); x += static_cast<long>(row)) {
+    for (auto x = c.result.begin(); c.result.end() - x >= 2 * static_cast<long>(row);
+         x += static_cast<long>(row)) {
       auto next = x + static_cast<long>(row);
       if (std::equal(x, next, next)) continue;
       std::swap_ranges(x, next, next);
@@ -70,7 +71,8 @@ template <class Model> void check_golden(std::string const& name) {
   graph forward = simplify(trace<logits_of, Model, language_model_prompt<golden_batch, golden_time>>());
   constexpr auto vocabulary = static_cast<std::uint64_t>(Model::vocabulary);
   auto logits = run_golden(forward, file);
-  require_with_teeth({logits.output(std::string_view("result")), file.template get<float>("logits", {golden_batch, golden_time, vocabulary})},
+  require_with_teeth({logits.output(std::string_view("result")),
+                      file.template get<float>("logits", {golden_batch, golden_time, vocabulary})},
                      vocabulary);
 
   graph loss = simplify(trace<loss_of, Model, golden_inputs>(), stop_gradients::keep);

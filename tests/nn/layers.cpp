@@ -116,6 +116,8 @@ TEST_CASE("dropout: keeps the mean, drops the rate, and adds nothing at rate 0")
   CHECK(dropped < 2500 + 5 * 43);
   graph g = trace_of<one<shape<4>>>([](auto const& m, auto const&) { return dropout(m.a, 0.0); });
   CHECK(g.size() == 1);
+  CHECK_THROWS_WITH((trace_of<one<shape<4>>>([](auto const& m, auto const&) { return dropout(m.a, 1.0); })),
+                    "dropout: the rate is a probability in [0, 1).");
   check_gradients<one<shape<5, 4>>>([](auto const& m, auto const&) { return weighted_sum(dropout(m.a, 0.5)); });
 }
 

@@ -1,5 +1,5 @@
-// Self-attention layers: (B, T, Width) -> (B, T, Width). Further arguments go to attend(): with_score, with_mask,
-// with_scale; without a mask, a query sees the keys up to its own.
+// Self-attention layers: (B, T, Width) -> (B, T, Width). Further arguments go to attend(): with_score,
+// with_mask, with_scale; without a mask, a query sees the keys up to its own.
 #pragma once
 
 #include "../trace/attend.hpp"
@@ -25,8 +25,10 @@ template <class Query, class Key> attention_operands(Query, Key, Key) -> attenti
 template <class Query, class Key, class... Argument>
 constexpr auto attend_causally(attention_operands<Query, Key> const& x, Argument const&... argument) {
   auto y = [&] {
-    if constexpr ((detail::is_mask_argument<Argument> || ...)) return attend(x.query, x.key, x.values, argument...);
-    else return attend(x.query, x.key, x.values, with_mask(causal), argument...);
+    if constexpr ((detail::is_mask_argument<Argument> || ...))
+      return attend(x.query, x.key, x.values, argument...);
+    else
+      return attend(x.query, x.key, x.values, with_mask(causal), argument...);
   }();
   return reshape<Query::shape[0], Query::shape[1], Query::shape[2] * Query::shape[3]>(y);
 }
@@ -37,8 +39,10 @@ template <long Heads, typed_value X> constexpr auto split_heads(X const& x) {
 }
 
 // Multi-head attention (Vaswani et al. 2017, 3.2.2); one product gives queries, keys and values, as in GPT-2.
-template <long Width, long Heads, class Bias = with_bias, class Residual = normal_02> struct multi_head_attention {
-  static_assert(require<Width % Heads == 0, error::heads_do_not_divide_the_width<error::heads<Heads>, error::width<Width>>>);
+template <long Width, long Heads, class Bias = with_bias, class Residual = normal_02>
+struct multi_head_attention {
+  static_assert(require<Width % Heads == 0,
+                        error::heads_do_not_divide_the_width<error::heads<Heads>, error::width<Width>>>);
   using qkv_type = linear<Width, 3 * Width, Bias>;
   using projection_type = linear<Width, Width, Bias, Residual>;
   BOOST_HANA_DEFINE_STRUCT(multi_head_attention, (qkv_type, qkv), (projection_type, projection));
@@ -48,17 +52,22 @@ template <long Width, long Heads, class Bias = with_bias, class Residual = norma
     return attention_operands{split_heads<Heads>(q), split_heads<Heads>(k), split_heads<Heads>(v)};
   }
 
-  template <typed_value X, class... Argument> constexpr auto operator()(X const& x, Argument const&... argument) const {
+  template <typed_value X, class... Argument>
+  constexpr auto operator()(X const& x, Argument const&... argument) const {
     return projection(attend_causally(operands(x), argument...));
   }
 };
 
-// Grouped-query attention (Ainslie et al. 2023) with rotary positions, as in Llama: each of the KeyHeads keys and
-// values serves Heads / KeyHeads queries. Policy::rope_base is the base of the rotary frequencies.
-template <long Width, long Heads, long KeyHeads, class Policy, class Bias = without_bias, class Residual = normal_02>
+// Grouped-query attention (Ainslie et al. 2023) with rotary positions, as in Llama: each of the KeyHeads keys
+// and values serves Heads / KeyHeads queries. Policy::rope_base is the base of the rotary frequencies.
+template <long Width, long Heads, long KeyHeads, class Policy, class Bias = without_bias,
+          class Residual = normal_02>
 struct grouped_query_attention {
-  static_assert(require<Width % Heads == 0, error::heads_do_not_divide_the_width<error::heads<Heads>, error::width<Width>>>);
-  static_assert(require<Heads % KeyHeads == 0, error::key_heads_do_not_divide_the_heads<error::key_heads<KeyHeads>, error::heads<Heads>>>);
+  static_assert(require<Width % Heads == 0,
+                        error::heads_do_not_divide_the_width<error::heads<Heads>, error::width<Width>>>);
+  static_assert(
+      require<Heads % KeyHeads == 0,
+              error::key_heads_do_not_divide_the_heads<error::key_heads<KeyHeads>, error::heads<Heads>>>);
   static constexpr long key_width = Width / Heads * KeyHeads;
   using query_type = linear<Width, Width, Bias>;
   using key_type = linear<Width, key_width, Bias>;
@@ -67,35 +76,44 @@ struct grouped_query_attention {
                            (projection_type, projection));
 
   // The first of x's times has position `offset`.
-  template <typed_value X, class Offset = int> constexpr auto operands(X const& x, Offset const& offset = 0) const {
+  template <typed_value X, class Offset = int>
+  constexpr auto operands(X const& x, Offset const& offset = 0) const {
     return attention_operands{rotary(split_heads<Heads>(query(x)), offset, Policy::rope_base),
                               rotary(split_heads<KeyHeads>(key(x)), offset, Policy::rope_base),
                               split_heads<KeyHeads>(value(x))};
   }
 
-  template <typed_value X, class... Argument> constexpr auto operator()(X const& x, Argument const&... argument) const {
+  template <typed_value X, class... Argument>
+  constexpr auto operator()(X const& x, Argument const&... argument) const {
     return projection(attend_causally(operands(x), argument...));
   }
 };
 
 // The same with one product for queries, keys and values: qkv is (Width, (Heads + 2 KeyHeads) D).
-template <long Width, long Heads, long KeyHeads, class Policy, class Bias = without_bias, class Residual = normal_02>
+template <long Width, long Heads, long KeyHeads, class Policy, class Bias = without_bias,
+          class Residual = normal_02>
 struct fused_grouped_query_attention {
-  static_assert(require<Width % Heads == 0, error::heads_do_not_divide_the_width<error::heads<Heads>, error::width<Width>>>);
-  static_assert(require<Heads % KeyHeads == 0, error::key_heads_do_not_divide_the_heads<error::key_heads<KeyHeads>, error::heads<Heads>>>);
+  static_assert(require<Width % Heads == 0,
+                        error::heads_do_not_divide_the_width<error::heads<Heads>, error::width<Width>>>);
+  static_assert(
+      require<Heads % KeyHeads == 0,
+              error::key_heads_do_not_divide_the_heads<error::key_heads<KeyHeads>, error::heads<Heads>>>);
   static constexpr long key_width = Width / Heads * KeyHeads;
   using qkv_type = linear<Width, Width + 2 * key_width, Bias>;
   using projection_type = linear<Width, Width, Bias, Residual>;
   BOOST_HANA_DEFINE_STRUCT(fused_grouped_query_attention, (qkv_type, qkv), (projection_type, projection));
 
-  template <typed_value X, class Offset = int> constexpr auto operands(X const& x, Offset const& offset = 0) const {
+  template <typed_value X, class Offset = int>
+  constexpr auto operands(X const& x, Offset const& offset = 0) const {
     auto all = qkv(x);
-    return attention_operands{rotary(split_heads<Heads>(slice<-1, 0, Width>(all)), offset, Policy::rope_base),
-                              rotary(split_heads<KeyHeads>(slice<-1, Width, key_width>(all)), offset, Policy::rope_base),
-                              split_heads<KeyHeads>(slice<-1, Width + key_width, key_width>(all))};
+    return attention_operands{
+        rotary(split_heads<Heads>(slice<-1, 0, Width>(all)), offset, Policy::rope_base),
+        rotary(split_heads<KeyHeads>(slice<-1, Width, key_width>(all)), offset, Policy::rope_base),
+        split_heads<KeyHeads>(slice<-1, Width + key_width, key_width>(all))};
   }
 
-  template <typed_value X, class... Argument> constexpr auto operator()(X const& x, Argument const&... argument) const {
+  template <typed_value X, class... Argument>
+  constexpr auto operator()(X const& x, Argument const&... argument) const {
     return projection(attend_causally(operands(x), argument...));
   }
 };

@@ -1,5 +1,5 @@
-// Pre-norm residual blocks (Xiong et al. 2020), (B, T, Width) -> (B, T, Width): x + f(norm(x)), attention first, then
-// the feed-forward half.
+// Pre-norm residual blocks (Xiong et al. 2020), (B, T, Width) -> (B, T, Width): x + f(norm(x)), attention
+// first, then the feed-forward half.
 #pragma once
 
 #include "../ops/add.hpp"
@@ -10,7 +10,8 @@ namespace formwork {
 
 // Policy::dropout is the rate of dropout after each half; a model's configuration has it.
 template <class Norm, class Attention, class Mlp, class Policy> struct pre_norm_block {
-  BOOST_HANA_DEFINE_STRUCT(pre_norm_block, (Norm, attention_norm), (Attention, attention), (Norm, mlp_norm), (Mlp, mlp));
+  BOOST_HANA_DEFINE_STRUCT(pre_norm_block, (Norm, attention_norm), (Attention, attention), (Norm, mlp_norm),
+                           (Mlp, mlp));
 
   // Further arguments go to the attention.
   template <typed_value X, class Mode = mode::evaluation, class... Argument>

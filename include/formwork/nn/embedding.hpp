@@ -12,14 +12,18 @@ template <long Rows, long Width, class Initial = normal_02> struct embedding {
   BOOST_HANA_DEFINE_STRUCT(embedding, (weight_type, weight));
 
   // The rows of the given numbers, each in [0, Rows): (...) of type i32 -> (..., Width).
-  template <typed_value Indices> constexpr auto operator()(Indices const& indices) const { return gather(weight, indices); }
+  template <typed_value Indices> constexpr auto operator()(Indices const& indices) const {
+    return gather(weight, indices);
+  }
 
   // Rows 0, ..., Count - 1: (Count, Width).
   template <long Count> constexpr auto first() const { return slice<0, 0, Count>(weight); }
 
   // The product of x with every row, as the head of a model with tied weights (Press & Wolf 2017):
   // (..., Width) -> (..., Rows).
-  template <typed_value X> constexpr auto unembed(X const& x) const { return matmul(x, matrix_transpose(weight)); }
+  template <typed_value X> constexpr auto unembed(X const& x) const {
+    return matmul(x, matrix_transpose(weight));
+  }
 };
 
 }  // namespace formwork

@@ -20,8 +20,9 @@ template <class Shape, class Context> struct sequence_is_longer_than_the_context
 // Tokens (B, T) with T <= Context; else a compile error.
 template <typed_value Tokens, long Context>
 inline constexpr bool fits_context =
-    require<Tokens::rank == 2, error::tokens_need_batch_and_time<typename value_of<Tokens>::shape_type>> &&
-    require<Tokens::rank != 2 || Tokens::shape[-1] <= Context,
-            error::sequence_is_longer_than_the_context<typename value_of<Tokens>::shape_type, error::context<Context>>>;
+    require<Tokens::rank == 2, error::tokens_need_batch_and_time<typename value_of<Tokens>::shape_type>>&&
+        require<Tokens::rank != 2 || Tokens::shape[-1] <= Context,
+                error::sequence_is_longer_than_the_context<typename value_of<Tokens>::shape_type,
+                                                           error::context<Context>>>;
 
 }  // namespace formwork

@@ -1,5 +1,5 @@
-// gpt<Config>: the decoder of GPT-2 (Radford et al. 2019): learned positions, layer norm before each half of a block,
-// GELU, a head that shares its weights with the token embedding.
+// gpt<Config>: the decoder of GPT-2 (Radford et al. 2019): learned positions, layer norm before each half of
+// a block, GELU, a head that shares its weights with the token embedding.
 #pragma once
 
 #include "attention.hpp"
@@ -13,8 +13,10 @@
 
 namespace formwork {
 
-// The base of a configuration, which adds vocabulary, context (the longest sequence), layers, heads and width:
-//   struct tiny : formwork::gpt_config { static constexpr int vocabulary = 256, context = 256, layers = 6, heads = 6, width = 384; };
+// The base of a configuration, which adds vocabulary, context (the longest sequence), layers, heads and
+// width:
+//   struct tiny : formwork::gpt_config { static constexpr int vocabulary = 256, context = 256, layers = 6,
+//   heads = 6, width = 384; };
 struct gpt_config {
   static constexpr int hidden_factor = 4;  // hidden size of the MLP in widths
   static constexpr double norm_epsilon = 1e-5;
@@ -23,7 +25,8 @@ struct gpt_config {
   using bias = with_bias;
 };
 
-template <class Config> concept gpt_configuration = requires {
+template <class Config>
+concept gpt_configuration = requires {
   Config::vocabulary, Config::context, Config::layers, Config::heads, Config::width;
 };
 
@@ -35,7 +38,8 @@ template <gpt_configuration Config> struct gpt {
   using residual = residual_normal<layers>;
   using norm_type = layer_norm<width, Config>;
   using attention_type = multi_head_attention<width, Config::heads, typename Config::bias, residual>;
-  using mlp_type = mlp<width, Config::hidden_factor * width, typename Config::activation, typename Config::bias, residual>;
+  using mlp_type =
+      mlp<width, Config::hidden_factor * width, typename Config::activation, typename Config::bias, residual>;
   using block_type = pre_norm_block<norm_type, attention_type, mlp_type, Config>;
   using tokens_type = embedding<vocabulary, width>;
   using positions_type = embedding<context, width>;
@@ -44,7 +48,8 @@ template <gpt_configuration Config> struct gpt {
                            (blocks_type, blocks), (norm_type, norm));
 
   // Logits: tokens (B, T) with T <= context -> (B, T, vocabulary).
-  template <typed_value Tokens, class Mode = mode::evaluation> constexpr auto operator()(Tokens const& tokens, Mode m = {}) const {
+  template <typed_value Tokens, class Mode = mode::evaluation>
+  constexpr auto operator()(Tokens const& tokens, Mode m = {}) const {
     if constexpr (fits_context<Tokens, context>) {
       auto x = token_embedding(tokens) + position_embedding.template first<Tokens::shape[1]>();
       return token_embedding.unembed(norm(blocks(dropout(x, Config::dropout, m), m)));

@@ -14,8 +14,8 @@ constexpr double root(double x) {
 }
 }  // namespace detail
 
-// Normal with standard deviation 0.02 / sqrt(2 Layers): for the projections that add to the residual stream, of which
-// a model has two a layer, so that the stream's variance does not grow with depth.
+// Normal with standard deviation 0.02 / sqrt(2 Layers): for the projections that add to the residual stream,
+// of which a model has two a layer, so that the stream's variance does not grow with depth.
 template <long Layers> struct residual_normal {
   static constexpr initial start = initial::normal;
   static constexpr double scale = 0.02 / detail::root(2.0 * Layers);

@@ -1,5 +1,5 @@
-// llama<Config>: the decoder of Llama (Touvron et al. 2023): rotary positions, RMS norm before each half of a block,
-// grouped-query attention, SwiGLU, no biases.
+// llama<Config>: the decoder of Llama (Touvron et al. 2023): rotary positions, RMS norm before each half of a
+// block, grouped-query attention, SwiGLU, no biases.
 #pragma once
 
 #include "attention.hpp"
@@ -13,8 +13,8 @@
 
 namespace formwork {
 
-// The base of a configuration, which adds vocabulary, context (the longest sequence), layers, heads, kv_heads, width
-// and hidden (the MLP's inner size).
+// The base of a configuration, which adds vocabulary, context (the longest sequence), layers, heads,
+// kv_heads, width and hidden (the MLP's inner size).
 struct llama_config {
   static constexpr bool tied = false;  // the head shares the token embedding's weights
   static constexpr double rope_base = 10000;
@@ -24,8 +24,10 @@ struct llama_config {
   using bias = without_bias;
 };
 
-template <class Config> concept llama_configuration = requires {
-  Config::vocabulary, Config::context, Config::layers, Config::heads, Config::kv_heads, Config::width, Config::hidden;
+template <class Config>
+concept llama_configuration = requires {
+  Config::vocabulary, Config::context, Config::layers, Config::heads, Config::kv_heads, Config::width,
+      Config::hidden;
 };
 
 // Stands in a model with tied weights where the head would be.
@@ -38,21 +40,26 @@ template <llama_configuration Config> struct llama {
 
   using residual = residual_normal<layers>;
   using norm_type = rms_norm<width, Config>;
-  using attention_type =
-      grouped_query_attention<width, Config::heads, Config::kv_heads, Config, typename Config::bias, residual>;
-  using mlp_type = gated_mlp<width, Config::hidden, typename Config::activation, typename Config::bias, residual>;
+  using attention_type = grouped_query_attention<width, Config::heads, Config::kv_heads, Config,
+                                                 typename Config::bias, residual>;
+  using mlp_type =
+      gated_mlp<width, Config::hidden, typename Config::activation, typename Config::bias, residual>;
   using block_type = pre_norm_block<norm_type, attention_type, mlp_type, Config>;
   using tokens_type = embedding<vocabulary, width>;
   using blocks_type = repeat<layers, block_type>;
   using head_type = std::conditional_t<Config::tied, no_head, linear<width, vocabulary, without_bias>>;
-  BOOST_HANA_DEFINE_STRUCT(llama, (tokens_type, token_embedding), (blocks_type, blocks), (norm_type, norm), (head_type, head));
+  BOOST_HANA_DEFINE_STRUCT(llama, (tokens_type, token_embedding), (blocks_type, blocks), (norm_type, norm),
+                           (head_type, head));
 
   // Logits: tokens (B, T) with T <= context -> (B, T, vocabulary).
-  template <typed_value Tokens, class Mode = mode::evaluation> constexpr auto operator()(Tokens const& tokens, Mode m = {}) const {
+  template <typed_value Tokens, class Mode = mode::evaluation>
+  constexpr auto operator()(Tokens const& tokens, Mode m = {}) const {
     if constexpr (fits_context<Tokens, context>) {
       auto x = norm(blocks(dropout(token_embedding(tokens), Config::dropout, m), m));
-      if constexpr (Config::tied) return token_embedding.unembed(x);
-      else return head(x);
+      if constexpr (Config::tied)
+        return token_embedding.unembed(x);
+      else
+        return head(x);
     }
   }
 
@@ -63,9 +70,11 @@ template <llama_configuration Config> struct llama {
   }
 };
 
-// The shape of Llama 3.2 1B (Meta 2024); its longer contexts scale the rotary frequencies, which this does not.
+// The shape of Llama 3.2 1B (Meta 2024); its longer contexts scale the rotary frequencies, which this does
+// not.
 struct llama_1b_config : llama_config {
-  static constexpr int vocabulary = 128256, context = 8192, layers = 16, heads = 32, kv_heads = 8, width = 2048, hidden = 8192;
+  static constexpr int vocabulary = 128256, context = 8192, layers = 16, heads = 32, kv_heads = 8,
+                       width = 2048, hidden = 8192;
   static constexpr bool tied = true;
   static constexpr double rope_base = 500000;
 };

@@ -13,14 +13,17 @@
 
 namespace formwork {
 
-// exp(x) / sum(exp(x)) along an axis, safe for large |x|: moving x by its maximum changes neither value nor gradient.
+// exp(x) / sum(exp(x)) along an axis, safe for large |x|: moving x by its maximum changes neither value nor
+// gradient.
 template <int Axis = -1, typed_value X> constexpr auto softmax(X const& x) {
   auto e = exp(x - stop_gradient(maximum<Axis>(x)));
   return e * reciprocal(sum<Axis>(e));
 }
 
 // log(softmax(x)) along an axis, without the loss of small probabilities.
-template <int Axis = -1, typed_value X> constexpr auto log_softmax(X const& x) { return x - log_sum_exp<Axis>(x); }
+template <int Axis = -1, typed_value X> constexpr auto log_softmax(X const& x) {
+  return x - log_sum_exp<Axis>(x);
+}
 
 // (x - mean) / sqrt(variance + epsilon) along an axis; the variance is the biased one, of centred values
 // (Ba et al. 2016, eq. 3).

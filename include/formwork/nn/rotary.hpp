@@ -12,13 +12,14 @@
 
 namespace formwork {
 
-// Turns pairs of elements of each head by the angle position base^(-2 i / D): x (B, T, H, D) -> (B, T, H, D). A pair is
-// the elements i and i + D/2, as in Llama's published weights. Time t has position `offset` + t; offset is an int,
-// or a traced i32 scalar when the steps of a generation share one program.
+// Turns pairs of elements of each head by the angle position base^(-2 i / D): x (B, T, H, D) -> (B, T, H, D).
+// A pair is the elements i and i + D/2, as in Llama's published weights. Time t has position `offset` + t;
+// offset is an int, or a traced i32 scalar when the steps of a generation share one program.
 template <typed_value X, class Offset = int>
 constexpr auto rotary(X const& x, Offset const& offset = 0, double base = 10000) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (require<X::rank == 4 && X::shape[-1] % 2 == 0, error::rotary_needs_batch_time_heads_and_an_even_size<from>>) {
+  if constexpr (require < X::rank == 4 && X::shape[-1] % 2 == 0,
+                error::rotary_needs_batch_time_heads_and_an_even_size < from >>) {
     constexpr long time = X::shape[1], half = X::shape[3] / 2;
     auto frequency = pow(base, cast<dtype::f32>(iota<half>(x)) * (-1.0 / static_cast<double>(half)));
     auto angle = reshape<time, 1, 1>(cast<dtype::f32>(iota<time>(x) + offset)) * frequency;  // (T, 1, D/2)
