@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <vector>
 
@@ -22,13 +23,15 @@ template <class T> constexpr T guard = static_cast<T>(99);
 // ends with the counted elements, so that a sanitizer sees a read behind them.
 template <class T, int Width> void check_partial() {
   for (int count = 0; count <= Width; ++count) {
-    std::vector<T> source(static_cast<std::size_t>(count)), target(static_cast<std::size_t>(Width) + 1, guard<T>);
+    const std::unique_ptr<T[]> source(new T[static_cast<std::size_t>(count)]);
+    T target[Width + 1];
+    std::fill_n(target, Width + 1, guard<T>);
     for (int i = 0; i < count; ++i) source[static_cast<std::size_t>(i)] = static_cast<T>(i + 1);
-    const auto x = cpu::pack<T, Width>::load(source.data(), count);
+    const auto x = cpu::pack<T, Width>::load(source.get(), count);
     for (int i = 0; i < Width; ++i) REQUIRE(x[i] == (i < count ? static_cast<T>(i + 1) : T(0)));
-    (x + T(3)).store(target.data(), count);
+    (x + T(3)).store(target, count);
     for (int i = 0; i <= Width; ++i)
-      REQUIRE(target[static_cast<std::size_t>(i)] == (i < count ? static_cast<T>(i + 4) : guard<T>));
+      REQUIRE(target[i] == (i < count ? static_cast<T>(i + 4) : guard<T>));
     const auto m = cpu::mask<T, Width>::first(count);
     for (int i = 0; i < Width; ++i) REQUIRE(m[i] == (i < count));
     REQUIRE(any(m) == (count > 0));
@@ -184,6 +187,9 @@ TEST_CASE("simd: arithmetic, bits and conversions") {
   CHECK(((i & 3) | 8)[0] == ((-2 & 3) | 8));
   CHECK(((i ^ 5) << 2)[1] == ((-1 ^ 5) * 4));
   CHECK((i >> 1)[0] == -1);
+  const cpu::pack<std::int32_t, floats> largest(std::numeric_limits<std::int32_t>::max());
+  CHECK((largest + 1)[0] == std::numeric_limits<std::int32_t>::min());        // integers wrap around
+  CHECK((largest * largest)[0] == 1);
   CHECK(cpu::convert<float>(i)[0] == -2.0f);
   CHECK(cpu::convert<std::int32_t>(pf(-2.75f))[0] == -2);
   CHECK(cpu::bit_cast<std::int32_t>(pf(1.0f))[0] == 0x3f800000);

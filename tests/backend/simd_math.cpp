@@ -81,7 +81,7 @@ TEST_CASE("simd_math: errors in ulps") {
   CHECK(worst_of_widths(PACKED(sin), EXACT(sin), 1e3f, 1e4f) <= 2);
   CHECK(worst_of_widths(PACKED(sqrt), EXACT(sqrt), 0.0f, 3.4028235e38f) <= 0.5);
   CHECK(worst_of_widths(PACKED(rsqrt), [](double x) { return 1 / std::sqrt(x); }, 1e-45f, 3.4028235e38f) <= 1.5);
-  CHECK(worst_of_widths(PACKED(sigmoid), [](double x) { return 1 / (1 + std::exp(-x)); }, -87.33654f, 1e30f) <= 3);
+  CHECK(worst_of_widths(PACKED(sigmoid), [](double x) { return 1 / (1 + std::exp(-x)); }, -87.33654f, 1e30f) <= 3.5);
   for (float y : {2.0f, 3.0f, -1.5f, 0.1f, 3.3f, -20.25f, 0.5f}) {
     const auto power = [y](auto x) { return pow(x, y); };
     CHECK(worst_of_widths(power, [y](double x) { return std::pow(x, double(y)); }, 0.0f, 3.4028235e38f) <= 4);

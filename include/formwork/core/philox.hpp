@@ -57,7 +57,8 @@ FORMWORK_FN constexpr float uniform(std::uint64_t seed, std::uint64_t stream, st
 }
 
 // An integer in [0, bound), floor(word bound / 2^32): each has its probability to within 2^-32.
-FORMWORK_FN constexpr std::uint32_t bounded(std::uint64_t seed, std::uint64_t stream, std::uint64_t index, std::uint32_t bound) {
+FORMWORK_FN constexpr std::uint32_t bounded(std::uint64_t seed, std::uint64_t stream, std::uint64_t index,
+                                            std::uint32_t bound) {
   return static_cast<std::uint32_t>((std::uint64_t{bits(seed, stream, index)} * bound) >> 32);
 }
 

@@ -83,22 +83,29 @@ template <class T, int Width> struct pack {
   FORMWORK_INLINE static pack iota(T first) { return pack(first) + pack((vector)detail::iota_lanes<T, Width>()); }
   FORMWORK_INLINE T operator[](int i) const { return v[i]; }
 
-  FORMWORK_INLINE friend pack operator+(pack a, pack b) { return a.v + b.v; }
-  FORMWORK_INLINE friend pack operator-(pack a, pack b) { return a.v - b.v; }
-  FORMWORK_INLINE friend pack operator*(pack a, pack b) { return a.v * b.v; }
+  // The lanes as unsigned integers, whose sums are defined beyond the ends of the range.
+  FORMWORK_INLINE auto wrapping() const {
+    if constexpr (std::is_integral_v<T>) return (detail::lanes_t<std::make_unsigned_t<T>, Width>)v;
+    else return v;
+  }
+
+  // Integers wrap around.
+  FORMWORK_INLINE friend pack operator+(pack a, pack b) { return (vector)(a.wrapping() + b.wrapping()); }
+  FORMWORK_INLINE friend pack operator-(pack a, pack b) { return (vector)(a.wrapping() - b.wrapping()); }
+  FORMWORK_INLINE friend pack operator*(pack a, pack b) { return (vector)(a.wrapping() * b.wrapping()); }
   FORMWORK_INLINE friend pack operator/(pack a, pack b) { return a.v / b.v; }
-  FORMWORK_INLINE friend pack operator-(pack a) { return -a.v; }
-  FORMWORK_INLINE pack& operator+=(pack b) { v += b.v; return *this; }
-  FORMWORK_INLINE pack& operator-=(pack b) { v -= b.v; return *this; }
-  FORMWORK_INLINE pack& operator*=(pack b) { v *= b.v; return *this; }
-  FORMWORK_INLINE pack& operator/=(pack b) { v /= b.v; return *this; }
+  FORMWORK_INLINE friend pack operator-(pack a) { return (vector)(-a.wrapping()); }
+  FORMWORK_INLINE pack& operator+=(pack b) { return *this = *this + b; }
+  FORMWORK_INLINE pack& operator-=(pack b) { return *this = *this - b; }
+  FORMWORK_INLINE pack& operator*=(pack b) { return *this = *this * b; }
+  FORMWORK_INLINE pack& operator/=(pack b) { return *this = *this / b; }
 
   // Integers only.
   FORMWORK_INLINE friend pack operator%(pack a, pack b) requires std::is_integral_v<T> { return a.v % b.v; }
   FORMWORK_INLINE friend pack operator&(pack a, pack b) requires std::is_integral_v<T> { return a.v & b.v; }
   FORMWORK_INLINE friend pack operator|(pack a, pack b) requires std::is_integral_v<T> { return a.v | b.v; }
   FORMWORK_INLINE friend pack operator^(pack a, pack b) requires std::is_integral_v<T> { return a.v ^ b.v; }
-  FORMWORK_INLINE friend pack operator<<(pack a, int n) requires std::is_integral_v<T> { return a.v << n; }
+  FORMWORK_INLINE friend pack operator<<(pack a, int n) requires std::is_integral_v<T> { return (vector)(a.wrapping() << n); }
   FORMWORK_INLINE friend pack operator>>(pack a, int n) requires std::is_integral_v<T> { return a.v >> n; }
 
   FORMWORK_INLINE friend mask<T, Width> operator<(pack a, pack b) { return {a.v < b.v}; }

@@ -59,7 +59,8 @@ FORMWORK_INLINE pack<T, Width> min(pack<T, Width> a, std::type_identity_t<pack<T
   using vector = typename pack<T, Width>::vector;
   if constexpr (std::is_same_v<T, float> && Width == 16) {         // the instruction gives b if either is NaN
     const __m512 x = (__m512)a.v;
-    return {(vector)_mm512_mask_mov_ps(_mm512_maskz_min_ps(0xffff, x, (__m512)b.v), _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x)};
+    const __m512 y = _mm512_maskz_min_ps(0xffff, x, (__m512)b.v);
+    return {(vector)_mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x)};
   }
 #endif
   if constexpr (std::is_integral_v<T>) return select(a < b, a, b);
@@ -71,7 +72,8 @@ FORMWORK_INLINE pack<T, Width> max(pack<T, Width> a, std::type_identity_t<pack<T
   using vector = typename pack<T, Width>::vector;
   if constexpr (std::is_same_v<T, float> && Width == 16) {
     const __m512 x = (__m512)a.v;
-    return {(vector)_mm512_mask_mov_ps(_mm512_maskz_max_ps(0xffff, x, (__m512)b.v), _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x)};
+    const __m512 y = _mm512_maskz_max_ps(0xffff, x, (__m512)b.v);
+    return {(vector)_mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x)};
   }
 #endif
   if constexpr (std::is_integral_v<T>) return select(a > b, a, b);

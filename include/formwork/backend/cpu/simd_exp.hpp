@@ -82,7 +82,7 @@ template <int Width> FORMWORK_INLINE pack<double, Width> expm1(pack<double, Widt
   return detail::each(x, [](double a) { return math::expm1(a); });
 }
 
-// 1 / (1 + e^-x), at most 3 ulp, from e = exp(-|x|) <= 1: nothing overflows, and large negative x keep their
+// 1 / (1 + e^-x), at most 3.5 ulp, from e = exp(-|x|) <= 1: nothing overflows, and large negative x keep their
 // relative accuracy, where the result is e / (1 + e); 0 below -87.33654.
 template <int Width> FORMWORK_INLINE pack<float, Width> sigmoid(pack<float, Width> x) {
   using p = pack<float, Width>;

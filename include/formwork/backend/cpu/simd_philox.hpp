@@ -74,7 +74,9 @@ FORMWORK_INLINE pack<std::uint32_t, Width> philox_blocks(std::uint64_t seed, std
     x = product ^ kept ^ key;
     key = key + weyl;
   };
-  [&]<int... I>(std::integer_sequence<int, I...>) { (((void)I, round()), ...); }(std::make_integer_sequence<int, philox::rounds>{});
+  [&]<int... I>(std::integer_sequence<int, I...>) {
+    (((void)I, round()), ...);
+  }(std::make_integer_sequence<int, philox::rounds>{});
   return x;
 }
 
@@ -108,7 +110,8 @@ FORMWORK_INLINE pack<float, Width> normal_of_words(pack<std::uint32_t, Width> wo
 }
 
 // f(words of a block-aligned run) from element `first` on, which need not be aligned.
-template <int Width, class F> FORMWORK_INLINE auto philox_run(std::uint64_t seed, std::uint64_t stream, std::uint64_t first, F f) {
+template <int Width, class F>
+FORMWORK_INLINE auto philox_run(std::uint64_t seed, std::uint64_t stream, std::uint64_t first, F f) {
   const auto low = f(philox_blocks<Width>(seed, stream, first / 4));
   if (first % 4 == 0) [[likely]] return low;
   const auto high = f(philox_blocks<Width>(seed, stream, first / 4 + Width / 4));

@@ -39,7 +39,8 @@ template <int Width> FORMWORK_INLINE pack<float, Width> pow_magnitude(pack<float
   pack<float, Width> r;
   [&]<int... I>(std::integer_sequence<int, I...>) {
     const auto one = [&]<int First>(std::integral_constant<int, First>) {
-      const auto p = convert<float>(pow_magnitude(convert<double>(part<First, piece>(x)), convert<double>(part<First, piece>(y))));
+      const auto base = convert<double>(part<First, piece>(x)), power = convert<double>(part<First, piece>(y));
+      const auto p = convert<float>(pow_magnitude(base, power));
       std::memcpy(reinterpret_cast<char*>(&r.v) + First * sizeof(float), &p.v, sizeof p.v);
     };
     (one(std::integral_constant<int, I * piece>{}), ...);
