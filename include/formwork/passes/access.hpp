@@ -22,6 +22,22 @@ constexpr int behind_reshapes(graph const& g, int id) {
   return id;
 }
 
+// The number behind a constant or a broadcast constant.
+struct constant_value {
+  bool known = false;
+  double number = 0;
+};
+constexpr constant_value constant_of(graph const& g, int id) {
+  while (g[id].what == kind::broadcast || g[id].what == kind::reshape) id = g[id].in[0];
+  return {g[id].what == kind::constant, g[id].number};
+}
+
+// The node whose storage a chain of views leads to.
+constexpr int storage_behind(graph const& g, int id) {
+  while (is_view(g[id].what)) id = g[id].in[0];
+  return id;
+}
+
 // layout(source) gives the strides and the offset of a source's own storage.
 template <class Layout> constexpr access resolve(graph const& g, int id, Layout const& layout) {
   node const& n = g[id];

@@ -158,6 +158,10 @@ constexpr graph canonicalize(graph const& from) {
     if (r.live[static_cast<std::size_t>(i)] && from[i].what == kind::carry) {
       int c = r.number[static_cast<std::size_t>(i)], next = r.number[static_cast<std::size_t>(from[i].in[1])];
       g[c].in[1] = own(next, g[c].scope);
+      // The first value starts the variable's storage, so nobody else may want it later.
+      int first = from[i].in[0], scope = g.scopes[static_cast<std::size_t>(g[c].scope)].parent;
+      bool shared = uses[static_cast<std::size_t>(first)] != 1 || is_reshape(from, first);
+      g[c].in[0] = shared ? detail::copy_node(g, r.number[static_cast<std::size_t>(first)], scope) : own(r.number[static_cast<std::size_t>(first)], scope);
     }
   for (auto& p : g.parameters) p.node = r.number[static_cast<std::size_t>(p.node)];
   for (auto& p : g.inputs) p.node = r.number[static_cast<std::size_t>(p.node)];

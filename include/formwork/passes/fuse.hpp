@@ -25,7 +25,10 @@ class fuser {
         case kind::attend: place_alone(i, skeleton::attend); break;
         case kind::attend_backward: place_alone(i, skeleton::attend_backward); break;
         case kind::scatter: place_alone(i, skeleton::scatter); break;
-        case kind::result: owner(i) = owner(g[i].in[0]); f.stored[static_cast<std::size_t>(i)] = 1; break;
+        case kind::result:
+          owner(i) = owner(g[i].in[0]);
+          f.groups[static_cast<std::size_t>(owner(i))].members.push_back(i);
+          break;
         case kind::map: case kind::cast: case kind::gather:
           if (!in_score(i)) place_map(i);
           break;

@@ -6,12 +6,6 @@
 
 namespace formwork::detail {
 
-// The storage that a node is read from: views and loop results lead to it.
-constexpr int storage_behind(graph const& g, int x) {
-  while (is_view(g[x].what)) x = g[x].in[0];
-  return x;
-}
-
 // Calls f(x) for every stored or owned node that group k reads from outside itself.
 template <class F> constexpr void for_each_read(fusion const& f, int k, F const& visit) {
   graph const& g = f.g;

@@ -1,0 +1,71 @@
+// A product's kernel type on the `contract` skeleton: strided operands, and its tape as the epilogue.
+#pragma once
+
+#include "contract.hpp"
+#include "execute.hpp"
+#include "tape_run.hpp"
+
+namespace formwork::cpu {
+
+namespace detail {
+
+template <opcode What, class... I> constexpr int slot_of_opcode(tape<I...>*) {
+  constexpr opcode all[] = {I::what...};
+  for (int k = 0; k < static_cast<int>(sizeof...(I)); ++k)
+    if (all[k] == What) return k;
+  return -1;
+}
+
+// An operand with no axis of stride 1.
+template <class T> struct scattered_operand {
+  static constexpr bool k_contiguous = true;
+  const T* pointer;
+  std::ptrdiff_t batch_stride, outer_stride, k_stride;
+  template <int Width> FORMWORK_INLINE pack<T, Width> load(std::ptrdiff_t batch, std::ptrdiff_t outer, std::ptrdiff_t k, int count) const {
+    return pack<T, Width>::load_strided(pointer + batch * batch_stride + outer * outer_stride + k * k_stride, k_stride, count);
+  }
+};
+
+template <class T, class Strides> FORMWORK_INLINE auto make_operand(const void* p) {
+  constexpr long batch = Strides::extent(0), outer = Strides::stride(0), inner = Strides::extent(1);
+  const T* q = static_cast<const T*>(p);
+  if constexpr (inner == 1 || inner == 0) return strided_operand<T, true>{q, batch, outer};
+  else if constexpr (outer == 1 || outer == 0) return strided_operand<T, false>{q, batch, inner};
+  else return scattered_operand<T>{q, batch, outer, inner};
+}
+
+}  // namespace detail
+
+template <long Batch, long M, long N, long K, dtype Type, class AStrides, class BStrides, class Arguments, class Tape>
+struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Arguments, Tape>> {
+  using T = std::conditional_t<Type == dtype::f64, double, float>;
+  using runner = tape_runner<T, Arguments, Tape>;
+  static constexpr std::size_t scratch_bytes = 0;
+  static constexpr int accumulator_slot = detail::slot_of_opcode<opcode::accumulator>(static_cast<Tape*>(nullptr));
+
+  struct epilogue {
+    launch_context const& ctx;
+
+    struct extras {
+      template <class I, int Slot, class V> FORMWORK_INLINE void accumulate(V const&, std::ptrdiff_t, int) {}
+    };
+    [[gnu::flatten]] FORMWORK_INLINE void operator()(std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column, pack<T, runner::width> value, int count) const {
+      typename runner::row_t rows;
+      typename runner::pointers p;
+      runner::list::set_row(p, ctx.arguments, batch * M + row);
+      runner::template run_row<0>(ctx, rows, p);
+      typename runner::element_t here;
+      here.f[accumulator_slot] = value;
+      extras none;
+      if (count == runner::width) runner::template run_elements<0, true>(ctx, rows, here, p, column, count, none);
+      else runner::template run_elements<0, false>(ctx, rows, here, p, column, count, none);
+    }
+  };
+
+  FORMWORK_HIDDEN static void run(launch_context const& ctx) {
+    contract<T, static_cast<int>(Batch), static_cast<int>(M), static_cast<int>(N), static_cast<int>(K)>(
+        detail::make_operand<T, AStrides>(ctx.arguments[0]), detail::make_operand<T, BStrides>(ctx.arguments[1]), epilogue{ctx});
+  }
+};
+
+}  // namespace formwork::cpu

@@ -1,0 +1,94 @@
+// The values of a tape's slots: packs of the kernel's floating type, of i32, and masks for elements; scalars for rows.
+#pragma once
+
+#include <cstdint>
+
+#include "../../kernels/tape.hpp"
+#include "simd.hpp"
+#include "simd_math.hpp"
+#include "simd_philox.hpp"
+
+namespace formwork::cpu {
+
+enum class slot_class { floating, integer, boolean };
+constexpr slot_class class_of(dtype t) {
+  return is_floating(t) ? slot_class::floating : t == dtype::boolean ? slot_class::boolean : slot_class::integer;
+}
+
+// What a pass over a tape needs to know of its instructions by number.
+template <class Tape> struct tape_traits;
+template <class... I> struct tape_traits<tape<I...>> {
+  static constexpr int size = sizeof...(I);
+  static constexpr level levels[sizeof...(I) + 1] = {I::at..., level::row};
+  static constexpr dtype types[sizeof...(I) + 1] = {I::type..., dtype::f32};
+};
+
+template <class T, int Size> struct row_slots {
+  T f[Size];
+  std::int32_t i[Size];
+  bool b[Size];
+};
+template <class T, int Width, int Size> struct element_slots {
+  pack<T, Width> f[Size];
+  pack<std::int32_t, Width> i[Size];
+  mask<T, Width> b[Size];
+};
+
+// The same lanes in a mask for elements of another size.
+template <class To, class From, int Width> FORMWORK_INLINE mask<To, Width> mask_as(mask<From, Width> m) {
+  mask<To, Width> r;
+  if constexpr (sizeof(To) == sizeof(From)) std::memcpy(&r.v, &m.v, sizeof(r.v));
+  else r.v = __builtin_convertvector(m.v, typename mask<To, Width>::vector);
+  return r;
+}
+
+// The value of slot S for an element-level reader whose result is of class Result.
+template <class Traits, int S, slot_class Result, class T, int Width, int Size>
+FORMWORK_INLINE auto element_value(row_slots<T, Size> const& row, element_slots<T, Width, Size> const& here) {
+  constexpr bool is_row = Traits::levels[S] == level::row;
+  constexpr slot_class c = class_of(Traits::types[S]);
+  if constexpr (c == slot_class::floating) {
+    if constexpr (is_row) return pack<T, Width>(row.f[S]);
+    else return here.f[S];
+  } else if constexpr (c == slot_class::integer) {
+    if constexpr (is_row) return pack<std::int32_t, Width>(row.i[S]);
+    else return here.i[S];
+  } else {
+    using lane = std::conditional_t<Result == slot_class::integer, std::int32_t, T>;
+    if constexpr (is_row) return mask<lane, Width>::all(row.b[S]);
+    else return mask_as<lane>(here.b[S]);
+  }
+}
+
+template <class Traits, int S, class T, int Size> FORMWORK_INLINE auto row_value(row_slots<T, Size> const& row) {
+  constexpr slot_class c = class_of(Traits::types[S]);
+  if constexpr (c == slot_class::floating) return row.f[S];
+  else if constexpr (c == slot_class::integer) return row.i[S];
+  else return row.b[S];
+}
+
+template <int K, class T, int Width, int Size, class V> FORMWORK_INLINE void set_element(element_slots<T, Width, Size>& here, V v) {
+  if constexpr (std::is_same_v<V, pack<T, Width>>) here.f[K] = v;
+  else if constexpr (std::is_same_v<V, pack<std::int32_t, Width>>) here.i[K] = v;
+  else here.b[K] = mask_as<T>(v);
+}
+
+template <int K, slot_class C, class T, int Size, class V> FORMWORK_INLINE void set_row(row_slots<T, Size>& row, V v) {
+  if constexpr (C == slot_class::floating) row.f[K] = static_cast<T>(v);
+  else if constexpr (C == slot_class::integer) row.i[K] = static_cast<std::int32_t>(v);
+  else row.b[K] = v;
+}
+
+// A cast of a pack; integers truncate as in C, booleans become 0 and 1.
+template <slot_class To, class T, int Width, class V> FORMWORK_INLINE auto cast_element(V v) {
+  if constexpr (To == slot_class::boolean) {
+    if constexpr (std::is_same_v<V, mask<T, Width>>) return v;
+    else return v != V(0);
+  } else {
+    using lane = std::conditional_t<To == slot_class::floating, T, std::int32_t>;
+    if constexpr (requires { typename V::element; }) return convert<lane>(v);
+    else return select(mask_as<lane>(v), pack<lane, Width>(1), pack<lane, Width>(0));
+  }
+}
+
+}  // namespace formwork::cpu

@@ -1,0 +1,331 @@
+// plan: liveness of every stored value, one workspace, offsets. Values whose lives do not overlap share bytes;
+// elementwise results take over the bytes of an operand that dies with them.
+#pragma once
+
+#include "stages.hpp"
+#include "storage.hpp"
+
+namespace formwork {
+
+namespace detail {
+
+class planner {
+ public:
+  constexpr explicit planner(fusion const& fused) : f(fused), g(fused.g) {}
+
+  constexpr memory_plan run() {
+    m.at.resize(g.nodes.size());
+    position.assign(f.groups.size(), 0);
+    for (std::size_t p = 0; p < f.order.size(); ++p) position[static_cast<std::size_t>(f.order[p])] = static_cast<int>(p);
+    find_loops();
+    collect_reads();
+    place_parameters();
+    for (int i = 0; i < g.size(); ++i)
+      if (g[i].what == kind::input) m.at[static_cast<std::size_t>(i)] = at_region(region::input, g[i].attribute[0], i);
+    place_outputs();
+    place_carries();
+    for (int i = 0; i < g.size(); ++i)
+      if (g[i].what == kind::concatenate && f.stored[static_cast<std::size_t>(i)]) place_concatenation(i);
+    for (int k : f.order)
+      for (int x : f.groups[static_cast<std::size_t>(k)].members)
+        if (f.stored[static_cast<std::size_t>(x)] && owner(x) == k && !placed(x)) place_value(x);
+    assign_offsets();
+    return m;
+  }
+
+ private:
+  fusion const& f;
+  graph const& g;
+  memory_plan m;
+  std::vector<int> position;          // group -> place in the order
+  std::vector<int> loop_begin, loop_end;  // scope -> first and last position
+  std::vector<std::vector<int>> readers;  // node -> groups that read it
+  std::vector<char> done;
+
+  constexpr int owner(int x) const { return f.owner[static_cast<std::size_t>(x)]; }
+  constexpr bool placed(int x) const { return !done.empty() && done[static_cast<std::size_t>(x)]; }
+  constexpr void set(int x, place const& p) {
+    if (done.empty()) done.assign(g.nodes.size(), 0);
+    done[static_cast<std::size_t>(x)] = 1;
+    m.at[static_cast<std::size_t>(x)] = p;
+  }
+  constexpr long bytes_of(int x) const { return g[x].shape.elements() * static_cast<long>(size_of(g[x].type)); }
+  constexpr scope_info const& scope_of(int x) const { return g.scopes[static_cast<std::size_t>(g[x].scope)]; }
+
+  constexpr void find_loops() {
+    loop_begin.assign(g.scopes.size(), -1);
+    loop_end.assign(g.scopes.size(), -1);
+    for (std::size_t p = 0; p < f.order.size(); ++p) {
+      std::size_t s = static_cast<std::size_t>(f.groups[static_cast<std::size_t>(f.order[p])].scope);
+      if (s == 0) continue;
+      if (loop_begin[s] < 0) loop_begin[s] = static_cast<int>(p);
+      loop_end[s] = static_cast<int>(p);
+    }
+  }
+
+  constexpr void collect_reads() {
+    readers.resize(g.nodes.size());
+    for (int k : f.order) for_each_read(f, k, [&](int x) { readers[static_cast<std::size_t>(x)].push_back(k); });
+    // A part of a concatenation is read when the whole is.
+    for (int i = g.size() - 1; i >= 0; --i)
+      if (g[i].what == kind::concatenate)
+        for (int j = 0; j < g[i].inputs; ++j)
+          for (int k : readers[static_cast<std::size_t>(i)]) readers[static_cast<std::size_t>(storage_behind(g, g[i].in[static_cast<std::size_t>(j)]))].push_back(k);
+  }
+
+  constexpr place at_region(region where, int number, int x) {
+    place p;
+    p.where = where;
+    p.number = number;
+    p.stride = contiguous_strides(g[x].shape);
+    if (done.empty()) done.assign(g.nodes.size(), 0);
+    done[static_cast<std::size_t>(x)] = 1;
+    return p;
+  }
+
+  constexpr void place_parameters() {
+    m.parameters.resize(g.parameters.size());
+    long at = 0;
+    for (int round = 0; round < 2; ++round) {
+      for (std::size_t p = 0; p < g.parameters.size(); ++p) {
+        if (g.parameters[p].decays != (round == 0)) continue;
+        m.parameters[p].offset = at;
+        at = round_up(at + g.parameters[p].elements(), 16);
+      }
+      if (round == 0) m.decayed_elements = at = round_up(at, arena_row);
+    }
+    m.parameter_elements = round_up(at, arena_row);
+    for (std::size_t p = 0; p < g.parameters.size(); ++p) {
+      int x = g.parameters[p].node;
+      place q = at_region(region::parameters, 0, x);
+      q.offset = m.parameters[p].offset * static_cast<long>(size_of(g[x].type));
+      if (g[x].scope != 0) {
+        q.moves = motion::stacked;
+        q.step = bytes_of(x);
+      }
+      m.at[static_cast<std::size_t>(x)] = q;
+    }
+  }
+
+  constexpr void place_outputs() {
+    int values = 0;
+    for (auto const& o : g.outputs) {
+      int x = behind_reshapes(g, o.node);
+      place p = at_region(region::output, 0, x);
+      if (o.what == role::parameter_gradient) {
+        p.where = region::gradients;
+        p.offset = m.parameters[static_cast<std::size_t>(o.number)].offset * static_cast<long>(size_of(g[x].type));
+        if (g[x].scope != 0) {
+          p.moves = motion::stacked;
+          p.step = bytes_of(x);
+        }
+      } else {
+        p.number = values++;
+      }
+      m.at[static_cast<std::size_t>(x)] = p;
+      // Rows are added into a base that is computed where the sum is wanted.
+      if (g[x].what == kind::scatter && g[x].in[0] >= 0) {
+        int base = behind_reshapes(g, g[x].in[0]);
+        if (owner(base) >= 0 && !placed(base) && g[base].scope == g[x].scope && readers[static_cast<std::size_t>(base)].size() == 1) {
+          p.stride = contiguous_strides(g[base].shape);
+          set(base, p);
+        }
+      }
+    }
+  }
+
+  constexpr int last_read(int x, int from) const {
+    int last = from;
+    for (int k : readers[static_cast<std::size_t>(x)]) {
+      int p = position[static_cast<std::size_t>(k)], s = f.groups[static_cast<std::size_t>(k)].scope;
+      // Read inside a loop that it does not belong to: needed in every iteration.
+      if (s != 0 && g[x].scope != s) p = loop_end[static_cast<std::size_t>(s)];
+      last = p > last ? p : last;
+    }
+    return last;
+  }
+  constexpr bool read_elsewhere(int x) const {
+    for (int k : readers[static_cast<std::size_t>(x)])
+      if (f.groups[static_cast<std::size_t>(k)].scope != g[x].scope) return true;
+    return false;
+  }
+
+  constexpr int add_buffer(long bytes, int begin, int end, int x) {
+    m.buffers.push_back({round_up(bytes, 64), begin, end, -1, x});
+    return static_cast<int>(m.buffers.size()) - 1;
+  }
+
+  // Loop variables: one slot where the next value may overwrite the last, a slot per iteration where a later loop
+  // reads them, else two slots in turn.
+  constexpr void place_carries() {
+    for (int c = 0; c < g.size(); ++c) {
+      if (g[c].what != kind::carry) continue;
+      int next = behind_reshapes(g, g[c].in[1]), first = behind_reshapes(g, g[c].in[0]);
+      bool reversed = scope_of(c).reversed;
+      long count = scope_of(c).count;
+      int begin = owner(first) >= 0 ? position[static_cast<std::size_t>(owner(first))] : 0;
+      int end = last_read(c, loop_end[static_cast<std::size_t>(g[c].scope)]);
+      for (int i = 0; i < g.size(); ++i)
+        if (g[i].what == kind::final && g[i].in[0] == c) end = last_read(i, end);
+      place p;
+      p.stride = contiguous_strides(g[c].shape);
+      p.step = round_up(bytes_of(c), 64);
+      place w = p, f0 = p, l = p;
+      long slots = 1;
+      if (read_elsewhere(c)) {
+        slots = count + 1;
+        p.moves = w.moves = motion::stacked;
+        p.shift = reversed ? 1 : 0;
+        w.shift = reversed ? 0 : 1;
+        f0.offset = reversed ? count * p.step : 0;
+        l.offset = reversed ? 0 : count * p.step;
+      } else if (!overwrites_safely(next, c)) {
+        slots = 2;
+        p.moves = w.moves = motion::alternating;
+        w.shift = 1;
+        // Iteration i reads slot i % 2, counted in the order of execution.
+        l.offset = count % 2 * p.step;
+      }
+      p.buffer = w.buffer = f0.buffer = l.buffer = add_buffer(slots * p.step, begin, end, c);
+      auto shaped = [&](place q, int x) {
+        q.stride = contiguous_strides(g[x].shape);
+        set(x, q);
+      };
+      shaped(p, c);
+      shaped(w, next);
+      shaped(f0, first);
+      for (int i = 0; i < g.size(); ++i)
+        if (g[i].what == kind::final && g[i].in[0] == c) shaped(l, i);
+    }
+  }
+
+  // May the group that computes `result` write it over `operand`? Then every other reader of the operand has run
+  // (in this iteration), and the group itself reads each element before it writes that element.
+  constexpr bool overwrites_safely(int result, int operand) const {
+    int k = owner(result), at = position[static_cast<std::size_t>(k)];
+    group const& K = f.groups[static_cast<std::size_t>(k)];
+    bool reads = false;
+    for (int r : readers[static_cast<std::size_t>(operand)]) {
+      if (f.groups[static_cast<std::size_t>(r)].scope != K.scope || position[static_cast<std::size_t>(r)] > at) return false;
+      reads = reads || r == k;
+    }
+    if (!reads) return true;
+    if (K.what != skeleton::rows && K.what != skeleton::contract) return false;
+    if (g[result].shape.elements() != K.domain.elements()) return false;
+    stage_plan stages = plan_stages(f, K);
+    int store = stages.first[static_cast<std::size_t>(member_index(K, result))];
+    for (std::size_t i = 0; i < K.members.size(); ++i) {
+      node const& n = g[K.members[i]];
+      for (int j = 0; j < n.inputs; ++j) {
+        int x = n.in[static_cast<std::size_t>(j)];
+        if (x < 0 || storage_behind(g, x) != operand) continue;
+        if (!is_elementwise(n.what) && !is_reduction(n.what)) return false;
+        if (behind_reshapes(g, x) != operand || g[operand].shape.elements() != K.domain.elements()) return false;
+        if (stages.at[i] == level::row && is_elementwise(n.what)) return false;
+        if ((stages.evaluated[i] >> (store + 1)) != 0) return false;
+        // In one stage results are stored after all operands are loaded, vector by vector; a pure column kernel
+        // walks rows inside columns, which is as good.
+      }
+    }
+    return true;
+  }
+
+  constexpr void place_concatenation(int i) {
+    place_value(i);
+    place whole = m.at[static_cast<std::size_t>(i)];
+    int axis = g[i].attribute[0];
+    long first = 0;
+    for (int j = 0; j < g[i].inputs; ++j) {
+      int part = g[i].in[static_cast<std::size_t>(j)], source = behind_reshapes(g, part);
+      place p = whole;
+      p.first = first;
+      if (!restride(g[part].shape, whole.stride, g[source].shape, p.stride)) throw "a part of a concatenation cannot be written in place";
+      first += whole.stride.size[axis] * g[part].shape.size[axis];
+      buffer& b = m.buffers[static_cast<std::size_t>(whole.buffer)];
+      int made = position[static_cast<std::size_t>(owner(source))];
+      b.begin = made < b.begin ? made : b.begin;
+      set(source, p);
+    }
+  }
+
+  constexpr void place_value(int x) {
+    int made = owner(x) >= 0 ? position[static_cast<std::size_t>(owner(x))] : static_cast<int>(f.order.size());
+    place p;
+    p.stride = contiguous_strides(g[x].shape);
+    if (g[x].what == kind::scatter && g[x].in[0] >= 0) {  // adds into its base
+      int base = storage_behind(g, g[x].in[0]);
+      if (placed(base)) {
+        p = m.at[static_cast<std::size_t>(base)];
+        if (p.buffer >= 0) {
+          int& end = m.buffers[static_cast<std::size_t>(p.buffer)].end;
+          end = last_read(x, end);
+        }
+        set(x, p);
+        return;
+      }
+    }
+    bool stacked = g[x].scope != 0 && read_elsewhere(x);
+    int begin = stacked ? loop_begin[static_cast<std::size_t>(g[x].scope)] : made, end = last_read(x, made);
+    if (stacked) {
+      p.moves = motion::stacked;
+      p.step = round_up(bytes_of(x), 64);
+    } else if (int over = dying_operand(x, end); over >= 0) {
+      place q = m.at[static_cast<std::size_t>(over)];
+      q.stride = p.stride;
+      buffer& b = m.buffers[static_cast<std::size_t>(q.buffer)];
+      b.end = end > b.end ? end : b.end;
+      set(x, q);
+      return;
+    }
+    p.buffer = add_buffer(stacked ? p.step * scope_of(x).count : bytes_of(x), begin, end, x);
+    set(x, p);
+  }
+
+  // An operand of the same size whose last reader computes x, in storage of its own.
+  constexpr int dying_operand(int x, int) const {
+    int k = owner(x);
+    if (k < 0 || g[x].what == kind::concatenate) return -1;
+    for (std::size_t b = 0; b < m.buffers.size(); ++b) {
+      int y = m.buffers[b].node;
+      if (y < 0 || m.buffers[b].end != position[static_cast<std::size_t>(k)] || bytes_of(y) != bytes_of(x) || m.buffers[b].bytes != round_up(bytes_of(x), 64)) continue;
+      place const& p = m.at[static_cast<std::size_t>(y)];
+      if (p.moves != motion::fixed || p.first != 0 || g[y].scope != g[x].scope || g[y].what == kind::concatenate || g[y].what == kind::carry) continue;
+      bool current = false;
+      for (int r : readers[static_cast<std::size_t>(y)]) current = current || r == k;
+      if (current && owner(y) != k && overwrites_safely(x, y)) return y;
+    }
+    return -1;
+  }
+
+  constexpr void assign_offsets() {
+    std::vector<int> by_size;
+    for (std::size_t b = 0; b < m.buffers.size(); ++b) by_size.push_back(static_cast<int>(b));
+    for (std::size_t i = 1; i < by_size.size(); ++i)
+      for (std::size_t j = i; j > 0 && m.buffers[static_cast<std::size_t>(by_size[j - 1])].bytes < m.buffers[static_cast<std::size_t>(by_size[j])].bytes; --j)
+        std::swap(by_size[j - 1], by_size[j]);
+    for (int i : by_size) {
+      buffer& b = m.buffers[static_cast<std::size_t>(i)];
+      long at = 0;
+      for (bool moved = true; moved;) {
+        moved = false;
+        for (auto const& o : m.buffers) {
+          if (o.offset < 0 || o.end < b.begin || b.end < o.begin) continue;
+          if (at < o.offset + o.bytes && o.offset < at + b.bytes) {
+            at = o.offset + o.bytes;
+            moved = true;
+          }
+        }
+      }
+      b.offset = at;
+      m.workspace_bytes = at + b.bytes > m.workspace_bytes ? at + b.bytes : m.workspace_bytes;
+    }
+    for (auto& p : m.at)
+      if (p.buffer >= 0) p.offset += m.buffers[static_cast<std::size_t>(p.buffer)].offset;
+  }
+};
+
+}  // namespace detail
+
+constexpr memory_plan plan_memory(fusion const& f) { return detail::planner(f).run(); }
+
+}  // namespace formwork

@@ -1,0 +1,106 @@
+// step: a compiled program as a straight line of launches over memories that the caller provides. Nothing is looked
+// up, allocated or decided while it runs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "../kernels/launch.hpp"
+#include "compile.hpp"
+
+namespace formwork {
+
+// The memories of one execution. inputs and outputs are numbered as in the traced function.
+struct step_memory {
+  std::byte* workspace = nullptr;  // step::workspace_bytes, 64-byte aligned
+  std::byte* parameters = nullptr;
+  std::byte* gradients = nullptr;
+  void* const* inputs = nullptr;
+  void* const* outputs = nullptr;
+  std::uint64_t seed = 0;
+  std::uint32_t number = 0;        // of the training step, for random numbers
+};
+
+template <class Program, class Device> class step {
+  template <int K> using executed = typename Device::template execute<kernel_type<Program, K>>;
+
+ public:
+  static constexpr int kernels = Program::kernels;
+
+  // Workspace of the plan, then the scratch that the backend's kernels ask for.
+  static constexpr std::size_t scratch_bytes = [] {
+    std::size_t most = 0;
+    [&]<std::size_t... K>(std::index_sequence<K...>) {
+      ((most = most > executed<static_cast<int>(K)>::scratch_bytes ? most : executed<static_cast<int>(K)>::scratch_bytes), ...);
+    }(std::make_index_sequence<static_cast<std::size_t>(kernels)>{});
+    return most;
+  }();
+  static constexpr std::size_t workspace_bytes = static_cast<std::size_t>(round_up(Program::value.workspace_bytes, 64)) + scratch_bytes;
+
+  // Launches in one step, every iteration of every loop counted.
+  static constexpr long launches = [] {
+    long n = 0;
+    for (int k = 0; k < kernels; ++k) n += Program::value.kernels[static_cast<std::size_t>(k)].scope == 0 ? 1 : Program::value.scopes[static_cast<std::size_t>(Program::value.kernels[static_cast<std::size_t>(k)].scope)].count;
+    return n;
+  }();
+
+  static void run(step_memory const& m) { run_from<0>(m); }
+
+ private:
+  template <int K> static constexpr int scope_of() { return Program::value.kernels[K].scope; }
+  template <int K> static constexpr int end_of_loop() {
+    int e = K;
+    while (e < kernels && Program::value.kernels[static_cast<std::size_t>(e)].scope == Program::value.kernels[K].scope) ++e;
+    return e;
+  }
+
+  template <int K> static void run_from(step_memory const& m) {
+    if constexpr (K < kernels) {
+      if constexpr (scope_of<K>() == 0) {
+        launch<K>(m, 0, 0);
+        run_from<K + 1>(m);
+      } else {
+        constexpr frozen_scope loop = Program::value.scopes[static_cast<std::size_t>(scope_of<K>())];
+        constexpr int end = end_of_loop<K>();
+        for (long n = 0; n < loop.count; ++n) {
+          const long i = loop.reversed ? loop.count - 1 - n : n;
+          [&]<int... J>(std::integer_sequence<int, J...>) {
+            (launch<K + J>(m, i, n), ...);
+          }(std::make_integer_sequence<int, end - K>{});
+        }
+        run_from<end>(m);
+      }
+    }
+  }
+
+  // n counts the iterations as they run, i names them.
+  template <int K> static void launch(step_memory const& m, long i, long n) {
+    constexpr frozen_kernel k = Program::value.kernels[K];
+    void* arguments[k.arguments > 0 ? k.arguments : 1];
+    [&]<int... A>(std::integer_sequence<int, A...>) {
+      ((arguments[A] = pointer<k.first_argument + A>(m, i, n)), ...);
+    }(std::make_integer_sequence<int, k.arguments>{});
+    launch_context ctx{arguments, m.workspace + round_up(Program::value.workspace_bytes, 64), m.seed, m.number, static_cast<std::uint32_t>(i)};
+    executed<K>::run(ctx);
+  }
+
+  template <int A> static void* pointer(step_memory const& m, [[maybe_unused]] long i, [[maybe_unused]] long n) {
+    constexpr binding b = Program::value.bindings[A];
+    if constexpr (b.absent) return nullptr;
+    else {
+      std::byte* base;
+      if constexpr (b.where == region::workspace) base = m.workspace;
+      else if constexpr (b.where == region::parameters) base = m.parameters;
+      else if constexpr (b.where == region::gradients) base = m.gradients;
+      else if constexpr (b.where == region::input) base = static_cast<std::byte*>(m.inputs[b.number]);
+      else base = static_cast<std::byte*>(m.outputs[b.number]);
+      base += b.offset;
+      if constexpr (b.moves == motion::stacked) base += b.step * (i + b.shift);
+      else if constexpr (b.moves == motion::alternating) base += b.step * ((n + b.shift) % 2);
+      return base;
+    }
+  }
+};
+
+}  // namespace formwork

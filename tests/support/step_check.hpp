@@ -1,0 +1,102 @@
+// Runs a traced function as a compiled step and in the f64 interpreter, and compares every output.
+#pragma once
+
+#include <cmath>
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "formwork/backend/cpu/cpu.hpp"
+#include "formwork/run/step.hpp"
+#include "formwork/trace/trace.hpp"
+#include "interpreter.hpp"
+
+namespace formwork::testing {
+
+struct comparison {
+  std::string name;
+  double error = 0;  // root of the sum of squared differences over the root of the sum of squares
+  double norm = 0;
+};
+
+template <class T> std::unique_ptr<T[], void (*)(void*)> aligned_array(std::size_t n) {
+  std::size_t bytes = (n * sizeof(T) + 127) / 64 * 64;
+  auto* p = static_cast<T*>(std::aligned_alloc(64, bytes));
+  std::fill_n(reinterpret_cast<unsigned char*>(p), bytes, static_cast<unsigned char>(0xc1));  // stale memory must not matter
+  return {p, std::free};
+}
+
+struct step_check_options {
+  unsigned seed = 1;
+  double spread = 0.3;         // of random parameters and inputs
+  long integer_limit = 1000;   // integer inputs are below
+};
+
+// Source::make() gives the program.
+template <class Source> std::vector<comparison> compare_step(step_check_options o = {}) {
+  using program = compiled<Source>;
+  using run = step<program, cpu_device>;
+  graph g = Source::make();
+  // Where the parameters lie in the arenas.
+  memory_plan plan = plan_memory(fuse(canonicalize(rematerialize(g))));
+  auto parameters = aligned_array<float>(static_cast<std::size_t>(plan.parameter_elements));
+  auto gradients = aligned_array<float>(static_cast<std::size_t>(plan.parameter_elements));
+  auto workspace = aligned_array<std::byte>(run::workspace_bytes);
+  interpreter oracle(g);
+  std::mt19937 random(o.seed);
+  std::normal_distribution<float> normal(0, static_cast<float>(o.spread));
+  for (std::size_t p = 0; p < g.parameters.size(); ++p) {
+    std::vector<double> v(static_cast<std::size_t>(g.parameters[p].elements()));
+    for (std::size_t i = 0; i < v.size(); ++i)
+      v[i] = parameters[static_cast<std::size_t>(plan.parameters[p].offset) + i] = normal(random) + (g.parameters[p].start == initial::ones ? 1.f : 0.f);
+    oracle.set_parameter(static_cast<int>(p), v);
+  }
+  std::vector<std::vector<float>> floats(g.inputs.size());
+  std::vector<std::vector<std::int32_t>> integers(g.inputs.size());
+  std::vector<void*> inputs;
+  for (std::size_t k = 0; k < g.inputs.size(); ++k) {
+    std::size_t n = static_cast<std::size_t>(g.inputs[k].shape.elements());
+    std::vector<double> v(n);
+    if (g.inputs[k].type == dtype::f32) {
+      floats[k].resize(n);
+      for (std::size_t i = 0; i < n; ++i) v[i] = floats[k][i] = normal(random);
+      inputs.push_back(floats[k].data());
+    } else {
+      integers[k].resize(n);
+      for (std::size_t i = 0; i < n; ++i) v[i] = integers[k][i] = static_cast<std::int32_t>(random() % static_cast<unsigned long>(o.integer_limit));
+      inputs.push_back(integers[k].data());
+    }
+    oracle.set_input(static_cast<int>(k), v);
+  }
+  std::vector<std::vector<float>> results;
+  std::vector<void*> outputs;
+  for (auto const& out : g.outputs)
+    if (out.what != role::parameter_gradient) results.emplace_back(static_cast<std::size_t>(g[out.node].shape.elements()), -7.f);
+  for (auto& r : results) outputs.push_back(r.data());
+  run::run({workspace.get(), reinterpret_cast<std::byte*>(parameters.get()), reinterpret_cast<std::byte*>(gradients.get()), inputs.data(), outputs.data(), 5, 3});
+  oracle.set_random(5, 3);
+  oracle.run();
+  std::vector<comparison> all;
+  std::size_t value = 0;
+  for (std::size_t k = 0; k < g.outputs.size(); ++k) {
+    auto const& expected = oracle.output(k);
+    const float* got = g.outputs[k].what == role::parameter_gradient
+                           ? gradients.get() + plan.parameters[static_cast<std::size_t>(g.outputs[k].number)].offset
+                           : results[value++].data();
+    comparison c{std::string(g.outputs[k].name.view()), 0, 0};
+    double error = 0, norm = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      double d = got[i] - expected[i];
+      error += d * d;
+      norm += expected[i] * expected[i];
+    }
+    c.norm = std::sqrt(norm);
+    c.error = std::isfinite(error) ? std::sqrt(error) / (c.norm > 0 ? c.norm : 1) : 1e30;
+    all.push_back(c);
+  }
+  return all;
+}
+
+}  // namespace formwork::testing
