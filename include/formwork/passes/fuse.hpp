@@ -14,7 +14,7 @@ namespace detail {
 class fuser {
  public:
   constexpr explicit fuser(graph const& program) : g(program), uses(program), f(program) {
-    live = rewrite(program).live;
+    live = live_nodes(program);
   }
 
   constexpr fusion run() {

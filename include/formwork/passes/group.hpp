@@ -30,6 +30,7 @@ struct fusion {
   std::vector<int> owner;      // node -> the group that computes it, -1: none
   std::vector<char> stored;    // node -> lies in memory
   std::vector<std::vector<char>> before;  // before[k][j]: group j must have run before group k
+  std::vector<std::vector<int>> reads;    // group -> the stored or owned nodes that it reads from outside itself
   std::vector<int> order;      // groups as they run; those of one loop stand together
 
   constexpr explicit fusion(graph const& program)

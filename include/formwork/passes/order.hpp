@@ -6,35 +6,32 @@
 
 namespace formwork::detail {
 
-// Calls f(x) for every stored or owned node that group k reads from outside itself.
-template <class F> constexpr void for_each_read(fusion const& f, int k, F const& visit) {
+// What group k reads from outside itself; a concatenation counts itself and its parts.
+constexpr std::vector<int> reads_of(fusion const& f, int k, std::vector<int>& seen) {
   graph const& g = f.g;
   group const& K = f.groups[static_cast<std::size_t>(k)];
-  auto member = [&](int x) {
-    for (int m : K.members)
-      if (m == x) return true;
-    return false;
-  };
-  std::vector<int> open;
-  for (int m : K.members)
-    for (int j = 0; j < g[m].inputs; ++j)
-      if (g[m].in[static_cast<std::size_t>(j)] >= 0) open.push_back(g[m].in[static_cast<std::size_t>(j)]);
-  std::vector<int> seen;
+  std::vector<int> open, reads;
+  for (int m : K.members) seen[static_cast<std::size_t>(m)] = k + 1;
+  for (int m : K.members) {
+    node const& n = g[m];
+    for (int j = 0; j < n.inputs; ++j)
+      if (n.in[static_cast<std::size_t>(j)] >= 0) open.push_back(n.in[static_cast<std::size_t>(j)]);
+  }
   while (!open.empty()) {
     int x = storage_behind(g, open.back());
     open.pop_back();
-    bool again = false;
-    for (int s : seen) again = again || s == x;
-    if (again || member(x)) continue;
-    seen.push_back(x);
-    if (g.scopes[static_cast<std::size_t>(g[x].scope)].what == scope_kind::score || g[x].what == kind::concatenate) {
-      for (int j = 0; j < g[x].inputs; ++j)
-        if (g[x].in[static_cast<std::size_t>(j)] >= 0) open.push_back(g[x].in[static_cast<std::size_t>(j)]);
-      if (g[x].what == kind::concatenate) visit(x);
-      continue;
+    if (seen[static_cast<std::size_t>(x)] == k + 1) continue;
+    seen[static_cast<std::size_t>(x)] = k + 1;
+    node const& n = g[x];
+    if (g.scopes[static_cast<std::size_t>(n.scope)].what == scope_kind::score || n.what == kind::concatenate) {
+      for (int j = 0; j < n.inputs; ++j)
+        if (n.in[static_cast<std::size_t>(j)] >= 0) open.push_back(n.in[static_cast<std::size_t>(j)]);
+      if (n.what == kind::concatenate) reads.push_back(x);
+    } else if (!is_generator(n.what)) {
+      reads.push_back(x);
     }
-    if (!is_generator(g[x].what)) visit(x);
   }
+  return reads;
 }
 
 constexpr void settle(fusion& f) {
@@ -44,12 +41,15 @@ constexpr void settle(fusion& f) {
       for (std::size_t j = i; j > 0 && k.members[j - 1] > k.members[j]; --j) std::swap(k.members[j - 1], k.members[j]);
   }
   for (auto& s : f.stored) s = 0;
-  for (std::size_t k = 0; k < f.groups.size(); ++k)
-    for_each_read(f, static_cast<int>(k), [&](int x) {
+  std::vector<int> seen(g.nodes.size(), 0);
+  for (std::size_t k = 0; k < f.groups.size(); ++k) {
+    f.reads.push_back(reads_of(f, static_cast<int>(k), seen));
+    for (int x : f.reads[k]) {
       f.stored[static_cast<std::size_t>(x)] = 1;
       int o = f.owner[static_cast<std::size_t>(x)];
       if (o >= 0 && o != static_cast<int>(k)) f.depend(static_cast<int>(k), o);
-    });
+    }
+  }
   for (auto const& o : g.outputs) f.stored[static_cast<std::size_t>(storage_behind(g, o.node))] = 1;
   for (int i = 0; i < g.size(); ++i) {
     if (g[i].what == kind::carry)
@@ -78,10 +78,10 @@ constexpr void order_groups(fusion& f) {
   };
   auto reads_final = [&](int k, int scope) {
     bool found = false;
-    for_each_read(f, k, [&](int x) {
+    for (int x : f.reads[static_cast<std::size_t>(k)]) {
       if (g[x].what == kind::final && g[g[x].in[0]].scope == scope) found = true;
       if (g[x].scope == scope && scope != 0 && loop_of(k) != scope) found = true;
-    });
+    }
     return found;
   };
   auto loop_reads_final = [&](int scope, int of) {

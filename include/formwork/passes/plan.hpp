@@ -21,7 +21,7 @@ class planner {
     collect_reads();
     place_parameters();
     for (int i = 0; i < g.size(); ++i)
-      if (g[i].what == kind::input) m.at[static_cast<std::size_t>(i)] = at_region(region::input, g[i].attribute[0], i);
+      if (g[i].what == kind::input) m.at[static_cast<std::size_t>(i)] = per_iteration(at_region(region::input, g[i].attribute[0], i), i);
     place_outputs();
     place_carries();
     for (int i = 0; i < g.size(); ++i)
@@ -65,7 +65,8 @@ class planner {
 
   constexpr void collect_reads() {
     readers.resize(g.nodes.size());
-    for (int k : f.order) for_each_read(f, k, [&](int x) { readers[static_cast<std::size_t>(x)].push_back(k); });
+    for (int k : f.order)
+      for (int x : f.reads[static_cast<std::size_t>(k)]) readers[static_cast<std::size_t>(x)].push_back(k);
     // A part of a concatenation is read when the whole is.
     for (int i = g.size() - 1; i >= 0; --i)
       if (g[i].what == kind::concatenate)
@@ -80,6 +81,15 @@ class planner {
     p.stride = contiguous_strides(g[x].shape);
     if (done.empty()) done.assign(g.nodes.size(), 0);
     done[static_cast<std::size_t>(x)] = 1;
+    return p;
+  }
+
+  // The caller's memory of a value inside a loop is [iterations, shape].
+  constexpr place per_iteration(place p, int x) const {
+    if (g[x].scope != 0) {
+      p.moves = motion::stacked;
+      p.step = bytes_of(x);
+    }
     return p;
   }
 
@@ -99,11 +109,7 @@ class planner {
       int x = g.parameters[p].node;
       place q = at_region(region::parameters, 0, x);
       q.offset = m.parameters[p].offset * static_cast<long>(size_of(g[x].type));
-      if (g[x].scope != 0) {
-        q.moves = motion::stacked;
-        q.step = bytes_of(x);
-      }
-      m.at[static_cast<std::size_t>(x)] = q;
+      m.at[static_cast<std::size_t>(x)] = per_iteration(q, x);
     }
   }
 
@@ -115,13 +121,10 @@ class planner {
       if (o.what == role::parameter_gradient) {
         p.where = region::gradients;
         p.offset = m.parameters[static_cast<std::size_t>(o.number)].offset * static_cast<long>(size_of(g[x].type));
-        if (g[x].scope != 0) {
-          p.moves = motion::stacked;
-          p.step = bytes_of(x);
-        }
       } else {
         p.number = values++;
       }
+      p = per_iteration(p, x);
       m.at[static_cast<std::size_t>(x)] = p;
       // Rows are added into a base that is computed where the sum is wanted.
       if (g[x].what == kind::scatter && g[x].in[0] >= 0) {

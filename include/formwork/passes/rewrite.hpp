@@ -8,31 +8,41 @@
 
 namespace formwork {
 
+// Which nodes an output, a parameter or an input needs. Operands stand before their readers, but for a loop's next
+// value and a late result: sweeps from the end until nothing changes.
+constexpr std::vector<char> live_nodes(graph const& g) {
+  std::vector<char> live(g.nodes.size(), 0);
+  for (auto const& o : g.outputs) live[static_cast<std::size_t>(o.node)] = 1;
+  for (auto const& p : g.parameters) live[static_cast<std::size_t>(p.node)] = 1;
+  for (auto const& i : g.inputs) live[static_cast<std::size_t>(i.node)] = 1;
+  for (bool again = true; again;) {
+    again = false;
+    for (int i = g.size() - 1; i >= 0; --i) {
+      if (live[static_cast<std::size_t>(i)] != 1) continue;
+      live[static_cast<std::size_t>(i)] = 2;  // its operands are marked
+      node const& n = g.nodes[static_cast<std::size_t>(i)];
+      for (int k = 0; k < n.inputs; ++k) {
+        int x = n.in[static_cast<std::size_t>(k)];
+        if (x < 0 || live[static_cast<std::size_t>(x)] != 0) continue;
+        live[static_cast<std::size_t>(x)] = 1;
+        if (x > i) again = true;
+      }
+    }
+  }
+  return live;
+}
+
 struct rewrite {
   graph const& from;
   graph to;
   std::vector<int> number;  // old node -> new node, -1 while not copied
   std::vector<char> live;
 
-  constexpr explicit rewrite(graph const& g) : from(g), number(g.nodes.size(), -1), live(g.nodes.size(), 0) {
+  constexpr explicit rewrite(graph const& g) : from(g), number(g.nodes.size(), -1), live(live_nodes(g)) {
     to.scopes = g.scopes;
     to.parameters = g.parameters;
     to.inputs = g.inputs;
     to.streams = g.streams;
-    for (auto const& o : g.outputs) mark(o.node);
-    for (auto const& p : g.parameters) mark(p.node);
-    for (auto const& i : g.inputs) mark(i.node);
-  }
-
-  constexpr void mark(int id) {
-    std::vector<int> open{id};
-    while (!open.empty()) {
-      int i = open.back();
-      open.pop_back();
-      if (i < 0 || live[static_cast<std::size_t>(i)]) continue;
-      live[static_cast<std::size_t>(i)] = 1;
-      for (int k = 0; k < from[i].inputs; ++k) open.push_back(from[i].in[static_cast<std::size_t>(k)]);
-    }
   }
 
   // The node with its operands in the new program.

@@ -11,7 +11,7 @@ struct use_table {
   std::vector<std::vector<use>> of;
 
   constexpr explicit use_table(graph const& g) : of(g.nodes.size()) {
-    std::vector<char> live = rewrite(g).live;
+    std::vector<char> live = live_nodes(g);
     for (int i = 0; i < g.size(); ++i) {
       if (!live[static_cast<std::size_t>(i)] || is_reshape(g, i)) continue;
       for (int k = 0; k < g[i].inputs; ++k) {

@@ -7,6 +7,7 @@
 #include "../passes/fuse.hpp"
 #include "../passes/rematerialize.hpp"
 #include "../passes/simplify.hpp"
+#include "../program/frozen_graph.hpp"
 
 namespace formwork {
 
@@ -18,7 +19,8 @@ constexpr program_buffer compile(graph const& g) {
 
 // Source::make() is a constexpr function that gives the graph. `value` is the program as exact constexpr data.
 template <class Source> struct compiled {
-  static constexpr program_buffer buffer = compile(Source::make());
+  static constexpr graph_buffer traced = freeze(Source::make());
+  static constexpr program_buffer buffer = compile(thaw(traced));
   static constexpr auto value = cut<buffer.kernel_count, buffer.instruction_count, buffer.argument_count>(buffer);
   static constexpr int kernels = buffer.kernel_count;
 };
