@@ -4,7 +4,7 @@
 //   interpreter run(g);                       // throws what check_program finds wrong with g
 //   run.set_input(0, tokens);                 // set_parameter(number, values): a loop's parameter is [copies, shape]
 //   run.run();
-//   run.output(0);                            // gradients of a loop's parameters are [copies, shape]
+//   run.output(0);                            // what stands in a loop is [iterations, shape]
 //
 // interpreter(g, rounding::every_result) is the naive computation in the program's own element types: every node's
 // result and every partial sum is rounded. Its distance from the f64 run is what a kernel's error is held against.
@@ -50,7 +50,8 @@ class interpreter {
   }
 
   void set_input(int number, tensor x) {
-    require_size(x, g.inputs.at(static_cast<std::size_t>(number)).shape.elements(), g.inputs[static_cast<std::size_t>(number)].name);
+    int node = g.inputs.at(static_cast<std::size_t>(number)).node;
+    require_size(x, g[node].shape.elements() * iterations(g, g[node].scope), g.inputs[static_cast<std::size_t>(number)].name);
     inputs[static_cast<std::size_t>(number)] = std::move(x);
   }
   void set_parameter(int number, tensor x) {
@@ -146,7 +147,8 @@ class interpreter {
       case kind::input: {
         tensor const& x = inputs[static_cast<std::size_t>(n.attribute[0])];
         if (x.empty()) throw std::runtime_error("input " + std::string(g.inputs[static_cast<std::size_t>(n.attribute[0])].name.view()) + " is not set");
-        return x;
+        auto first = x.begin() + iteration(n.scope) * n.shape.elements();
+        return tensor(first, first + n.shape.elements());
       }
       case kind::parameter: {
         tensor const& x = parameters[static_cast<std::size_t>(n.attribute[0])];

@@ -181,7 +181,7 @@ inline std::string problem_of(graph const& g) {
   for (auto const& o : g.outputs) {
     if (o.node < 0 || o.node >= g.size()) return "output " + std::string(o.name.view()) + " is not in the program";
     bool parameter = o.what == role::parameter_gradient;
-    if (!parameter && g[o.node].scope != 0) return "output " + std::string(o.name.view()) + " stands in a loop";
+    if (o.what == role::input_gradient && g[o.node].scope != 0) return "output " + std::string(o.name.view()) + " stands in a loop";
     if (parameter && !(g[o.node].shape == g.parameters[static_cast<std::size_t>(o.number)].shape &&
                        iterations(g, g[o.node].scope) == g.parameters[static_cast<std::size_t>(o.number)].copies))
       return "the gradient of " + std::string(o.name.view()) + " has another shape than the parameter";

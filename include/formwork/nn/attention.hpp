@@ -2,7 +2,11 @@
 // with_mask, with_scale; without a mask, a query sees the keys up to its own.
 #pragma once
 
+#include "../ops/equal.hpp"
+#include "../ops/select.hpp"
 #include "../trace/attend.hpp"
+#include "../trace/generators.hpp"
+#include "../trace/state.hpp"
 #include "errors.hpp"
 #include "linear.hpp"
 #include "rotary.hpp"
@@ -31,6 +35,28 @@ constexpr auto attend_causally(attention_operands<Query, Key> const& x, Argument
       return attend(x.query, x.key, x.values, with_mask(causal), argument...);
   }();
   return reshape<Query::shape[0], Query::shape[1], Query::shape[2] * Query::shape[3]>(y);
+}
+
+// A step of a generation: one time at `position` (i32, scalar). Each attention layer keeps the keys and values of the
+// times before it as state, up to Context times.
+template <long Context, class Position> struct cached {
+  Position position;
+};
+
+// attend() of one time, (B, 1, H, D), to itself and the kept times: (B, 1, H D).
+template <class Query, class Key, long Context, class Position>
+constexpr auto attend_causally(attention_operands<Query, Key> const& x, cached<Context, Position> const& at_step) {
+  using kept = shape<Key::shape[0], Context, Key::shape[2], Key::shape[3]>;
+  auto extended = [&](Key const& now, std::string_view name) {
+    auto before = state<Key::type, kept>(now, name);
+    auto after = select(index_along<1>(before) == at_step.position, now, before);
+    keep_state(after, name);
+    return after;
+  };
+  auto keys = extended(x.key, "keys"), values = extended(x.values, "values");
+  auto position = reshape<1>(at_step.position);  // a lookup of batch rows beyond the first reads the first
+  auto y = attend(x.query, keys, values, with_mask(mask_expression{[=](auto const& at) { return at.key <= position(at.batch); }}));
+  return reshape<Query::shape[0], 1, Query::shape[2] * Query::shape[3]>(y);
 }
 
 // (..., Heads D) -> (..., Heads, D)
@@ -87,6 +113,10 @@ struct grouped_query_attention {
   constexpr auto operator()(X const& x, Argument const&... argument) const {
     return projection(attend_causally(operands(x), argument...));
   }
+  template <typed_value X, long Context, class Position>
+  constexpr auto operator()(X const& x, cached<Context, Position> const& at_step) const {
+    return projection(attend_causally(operands(x, at_step.position), at_step));
+  }
 };
 
 // The same with one product for queries, keys and values: qkv is (Width, (Heads + 2 KeyHeads) D).
@@ -115,6 +145,10 @@ struct fused_grouped_query_attention {
   template <typed_value X, class... Argument>
   constexpr auto operator()(X const& x, Argument const&... argument) const {
     return projection(attend_causally(operands(x), argument...));
+  }
+  template <typed_value X, long Context, class Position>
+  constexpr auto operator()(X const& x, cached<Context, Position> const& at_step) const {
+    return projection(attend_causally(operands(x, at_step.position), at_step));
   }
 };
 

@@ -56,6 +56,14 @@ template <gpt_configuration Config> struct gpt {
     }
   }
 
+  // Logits of one time of a generation at `position` (i32, scalar, below context): tokens (B, 1) ->
+  // (B, 1, vocabulary). What the earlier times left is state (see `cached`).
+  template <typed_value Tokens, typed_value Position>
+  constexpr auto decode(Tokens const& tokens, Position const& position) const {
+    auto x = token_embedding(tokens) + position_embedding(reshape<1>(position));
+    return token_embedding.unembed(norm(blocks(x, mode::evaluation{}, cached<context, Position>{position})));
+  }
+
   // Mean cross-entropy of the targets in nats, a scalar.
   template <typed_value Tokens, typed_value Targets, class Mode = mode::evaluation>
   constexpr auto loss(Tokens const& tokens, Targets const& targets, Mode m = {}) const {

@@ -39,4 +39,17 @@ struct logits_of {
   constexpr auto operator()(auto const& model, auto const& in) const { return model(in.tokens); }
 };
 
+// One token of each row and its place in the sequence.
+template <long Batch> struct language_model_step {
+  using numbers = input<dtype::i32, shape<Batch, 1>>;
+  using place = input<dtype::i32, shape<>>;
+  BOOST_HANA_DEFINE_STRUCT(language_model_step, (numbers, tokens), (place, position));
+};
+
+// For trace<decoded_logits_of, Model, language_model_step<B>>(): (B, 1, vocabulary), after the states that the layers
+// keep.
+struct decoded_logits_of {
+  constexpr auto operator()(auto const& model, auto const& in) const { return model.decode(in.tokens, in.position); }
+};
+
 }  // namespace formwork

@@ -55,18 +55,29 @@ template <llama_configuration Config> struct llama {
   template <typed_value Tokens, class Mode = mode::evaluation>
   constexpr auto operator()(Tokens const& tokens, Mode m = {}) const {
     if constexpr (fits_context<Tokens, context>) {
-      auto x = norm(blocks(dropout(token_embedding(tokens), Config::dropout, m), m));
-      if constexpr (Config::tied)
-        return token_embedding.unembed(x);
-      else
-        return head(x);
+      return logits_from(norm(blocks(dropout(token_embedding(tokens), Config::dropout, m), m)));
     }
+  }
+
+  // Logits of one time of a generation at `position` (i32, scalar, below context): tokens (B, 1) ->
+  // (B, 1, vocabulary). What the earlier times left is state (see `cached`).
+  template <typed_value Tokens, typed_value Position>
+  constexpr auto decode(Tokens const& tokens, Position const& position) const {
+    return logits_from(norm(blocks(token_embedding(tokens), mode::evaluation{}, cached<context, Position>{position})));
   }
 
   // Mean cross-entropy of the targets in nats, a scalar.
   template <typed_value Tokens, typed_value Targets, class Mode = mode::evaluation>
   constexpr auto loss(Tokens const& tokens, Targets const& targets, Mode m = {}) const {
     return cross_entropy((*this)(tokens, m), targets);
+  }
+
+ private:
+  template <typed_value X> constexpr auto logits_from(X const& x) const {
+    if constexpr (Config::tied)
+      return token_embedding.unembed(x);
+    else
+      return head(x);
   }
 };
 

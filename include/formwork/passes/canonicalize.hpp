@@ -167,7 +167,8 @@ constexpr graph canonicalize(graph const& from) {
   for (auto& p : g.inputs) p.node = r.number[static_cast<std::size_t>(p.node)];
   for (auto o : from.outputs) {
     int x = r.number[static_cast<std::size_t>(o.node)];
-    bool stacked = o.what == role::parameter_gradient && g[g.parameters[static_cast<std::size_t>(o.number)].node].scope != 0;
+    // A parameter's gradient and a state are the caller's per iteration where they belong to a loop.
+    bool stacked = o.what == role::value || (o.what == role::parameter_gradient && g[g.parameters[static_cast<std::size_t>(o.number)].node].scope != 0);
     o.node = own(x, stacked ? g[x].scope : 0);
     g.outputs.push_back(o);
   }
