@@ -11,6 +11,9 @@
 // FORMWORK_INLINE: a kernel's inner function, which must vanish into its caller.
 #define FORMWORK_INLINE [[gnu::always_inline]] inline
 
+// FORMWORK_INLINE_LAMBDA: the same for a lambda; it stands after the parameters.
+#define FORMWORK_INLINE_LAMBDA __attribute__((always_inline))
+
 // FORMWORK_HIDDEN: kernels and launchers stay private to the shared object that instantiates them.
 #define FORMWORK_HIDDEN [[gnu::visibility("hidden")]]
 

@@ -45,7 +45,12 @@ template <class Program, class Device> class step {
     return n;
   }();
 
-  static void run(step_memory const& m) { run_from<0>(m); }
+  static void run(step_memory const& m) {
+    run_from<0>(m, [](int, auto const& kernel) { kernel(); });
+  }
+
+  // The same, each launch through observe(kernel number, launch): for timing and for looking at values in between.
+  template <class Observe> static void run_observed(step_memory const& m, Observe const& observe) { run_from<0>(m, observe); }
 
  private:
   template <int K> static constexpr int scope_of() { return Program::value.kernels[K].scope; }
@@ -55,21 +60,21 @@ template <class Program, class Device> class step {
     return e;
   }
 
-  template <int K> static void run_from(step_memory const& m) {
+  template <int K, class Observe> static void run_from(step_memory const& m, Observe const& observe) {
     if constexpr (K < kernels) {
       if constexpr (scope_of<K>() == 0) {
-        launch<K>(m, 0, 0);
-        run_from<K + 1>(m);
+        observe(K, [&] { launch<K>(m, 0, 0); });
+        run_from<K + 1>(m, observe);
       } else {
         constexpr frozen_scope loop = Program::value.scopes[static_cast<std::size_t>(scope_of<K>())];
         constexpr int end = end_of_loop<K>();
         for (long n = 0; n < loop.count; ++n) {
           const long i = loop.reversed ? loop.count - 1 - n : n;
           [&]<int... J>(std::integer_sequence<int, J...>) {
-            (launch<K + J>(m, i, n), ...);
+            (observe(K + J, [&] { launch<K + J>(m, i, n); }), ...);
           }(std::make_integer_sequence<int, end - K>{});
         }
-        run_from<end>(m);
+        run_from<end>(m, observe);
       }
     }
   }

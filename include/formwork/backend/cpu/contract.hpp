@@ -133,6 +133,11 @@ void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue con
                         next_k, std::min(depth_limit, s.depth - next_k));
           for (int c = 0; c < group; c += tile_columns)
             for (int r = 0; r < rows; r += TileRows) {
+              // What the epilogue touches is on its way while the sums are made.
+              if constexpr (requires { epilogue.prefetch(batch, i, g); })
+                if (last)
+                  for (int y = 0; y < std::min(TileRows, rows - r); ++y)
+                    for (int x = 0; x < tile_columns; x += lanes) epilogue.prefetch(batch, i + r + y, g + c + x);
               T* const panel = packed_b + c * depth;
               bool packed = true;
               if constexpr (operand_in_memory<B> && !B::k_contiguous)

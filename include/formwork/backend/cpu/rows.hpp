@@ -114,16 +114,16 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
 
   template <int Stage> [[gnu::flatten]] FORMWORK_INLINE static void walk(launch_context const& ctx, typename runner::row_t& row, typename runner::pointers const& p, walk_extras& extras) {
     if constexpr (walks<Stage>) {
-      [&]<std::size_t... K>(std::index_sequence<K...>) {
-        ([&] {
+      [&]<std::size_t... K>(std::index_sequence<K...>) FORMWORK_INLINE_LAMBDA {
+        ([&]() FORMWORK_INLINE_LAMBDA {
           if constexpr (I::what == opcode::reduce_sum || I::what == opcode::reduce_maximum)
             for (int u = 0; u < unroll; ++u) extras.sum[static_cast<int>(K) * unroll + u] = lanes(detail::neutral<T, I>());
         }(), ...);
       }(std::make_index_sequence<sizeof...(I)>{});
       constexpr std::ptrdiff_t step = width * unroll, whole = Columns / step * step, vectors = Columns / width * width;
       for (std::ptrdiff_t c = 0; c < whole; c += step)
-        [&]<int... U>(std::integer_sequence<int, U...>) {
-          ([&] {
+        [&]<int... U>(std::integer_sequence<int, U...>) FORMWORK_INLINE_LAMBDA {
+          ([&]() FORMWORK_INLINE_LAMBDA {
             typename runner::element_t here;
             step_extras<U> e{extras};
             runner::template run_elements<Stage, true>(ctx, row, here, p, c + U * width, width, e);
@@ -138,8 +138,8 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
         typename runner::element_t here;
         runner::template run_elements<Stage, false>(ctx, row, here, p, vectors, static_cast<int>(Columns - vectors), e);
       }
-      [&]<std::size_t... K>(std::index_sequence<K...>) {
-        ([&] {
+      [&]<std::size_t... K>(std::index_sequence<K...>) FORMWORK_INLINE_LAMBDA {
+        ([&]() FORMWORK_INLINE_LAMBDA {
           constexpr bool is_sum = I::what == opcode::reduce_sum, is_max = I::what == opcode::reduce_maximum;
           if constexpr ((is_sum || is_max) && I::stage == Stage) {
             lanes v = extras.sum[static_cast<int>(K) * unroll];
@@ -156,8 +156,8 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
     walk_extras extras;
     if constexpr (ColumnReductions) {
       extras.partial = static_cast<T*>(ctx.scratch) + run_number * column_results * padded_columns;
-      [&]<std::size_t... K>(std::index_sequence<K...>) {
-        ([&] {
+      [&]<std::size_t... K>(std::index_sequence<K...>) FORMWORK_INLINE_LAMBDA {
+        ([&]() FORMWORK_INLINE_LAMBDA {
           if constexpr (columns_t::is_column(I::what))
             std::fill_n(extras.partial + columns_t::template ordinal<static_cast<int>(K)>() * padded_columns, padded_columns, detail::neutral<T, I>());
         }(), ...);
@@ -168,7 +168,7 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
       typename runner::row_t row;
       typename runner::pointers p;
       runner::list::set_row(p, ctx.arguments, r);
-      [&]<int... S>(std::integer_sequence<int, S...>) {
+      [&]<int... S>(std::integer_sequence<int, S...>) FORMWORK_INLINE_LAMBDA {
         ((runner::template run_row<S>(ctx, row, p), walk<S>(ctx, row, p, extras)), ...);
       }(std::make_integer_sequence<int, Stages>{});
       runner::template run_row<Stages>(ctx, row, p);
@@ -223,7 +223,7 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
   }
   template <int Vectors, bool Full> FORMWORK_INLINE static void run_block(launch_context const& ctx, std::ptrdiff_t c, int count) {
     lanes sum[column_results * column_block];
-    each_column([&]<class N, int K>() {
+    each_column([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
       for (int u = 0; u < Vectors; ++u) sum[columns_t::template ordinal<K>() * column_block + u] = lanes(detail::neutral<T, N>());
     });
     for (std::ptrdiff_t r = 0; r < Rows; ++r) {
@@ -231,8 +231,8 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
       typename runner::pointers p;
       runner::list::set_row(p, ctx.arguments, r);
       runner::template run_row<0>(ctx, row, p);
-      [&]<int... U>(std::integer_sequence<int, U...>) {
-        ([&] {
+      [&]<int... U>(std::integer_sequence<int, U...>) FORMWORK_INLINE_LAMBDA {
+        ([&]() FORMWORK_INLINE_LAMBDA {
           typename runner::element_t here;
           block_extras<U> e{sum};
           runner::template run_elements<0, Full>(ctx, row, here, p, c + U * width, count, e);
@@ -240,15 +240,15 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
       }(std::make_integer_sequence<int, Vectors>{});
       if (c == 0) runner::template run_row<1>(ctx, row, p);
     }
-    each_column([&]<class N, int K>() {
+    each_column([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
       for (int u = 0; u < Vectors; ++u)
         store_result<N, Full>(ctx, c + u * width, count, sum[columns_t::template ordinal<K>() * column_block + u]);
     });
   }
 
   template <class F> FORMWORK_INLINE static void each_column(F const& f) {
-    [&]<std::size_t... K>(std::index_sequence<K...>) {
-      ([&] {
+    [&]<std::size_t... K>(std::index_sequence<K...>) FORMWORK_INLINE_LAMBDA {
+      ([&]() FORMWORK_INLINE_LAMBDA {
         if constexpr (columns_t::is_column(I::what)) f.template operator()<I, static_cast<int>(K)>();
       }(), ...);
     }(std::make_index_sequence<sizeof...(I)>{});
@@ -263,7 +263,7 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
     const T* partial = static_cast<const T*>(ctx.scratch);
     constexpr long vectors = (Columns + width - 1) / width;
     auto part = [&](std::ptrdiff_t b, std::ptrdiff_t e) {
-      each_column([&]<class N, int K>() {
+      each_column([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
         for (std::ptrdiff_t v = b; v < e; ++v) {
           const T* p = partial + columns_t::template ordinal<K>() * padded_columns + v * width;
           lanes s = lanes::load(p);

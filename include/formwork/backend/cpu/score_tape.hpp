@@ -93,7 +93,7 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
   }
 
   void finish(const accumulators* first, int count) const {
-    if constexpr (!std::is_empty_v<accumulators>) each([&]<class N, int K>() {
+    if constexpr (!std::is_empty_v<accumulators>) each([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
       if constexpr (N::what == opcode::lookup_gradient) {
         using address = typename list::template at<N::argument>::row;
         T* out = static_cast<T*>(arguments[N::argument]);
@@ -113,7 +113,7 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
       interval number[size];
       maybe truth[size];
       bool known[size];
-      each([&]<class N, int K>() {
+      each([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
         known[K] = false;
         if constexpr (reaching<Mask>[K]) {
           if constexpr (N::what == opcode::index) {
@@ -153,8 +153,8 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
   template <int S> static constexpr std::array<bool, size> reaching = closure<S>();
   static constexpr std::array<bool, size> join_gradients() {
     std::array<bool, size> need = closure<Derivative>();
-    [&]<std::size_t... K>(std::index_sequence<K...>) {
-      ([&] {
+    [&]<std::size_t... K>(std::index_sequence<K...>) FORMWORK_INLINE_LAMBDA {
+      ([&]() FORMWORK_INLINE_LAMBDA {
         if constexpr (I::what == opcode::lookup_gradient) {
           constexpr std::array<bool, size> more = closure<static_cast<int>(K)>();
           for (int i = 0; i < size; ++i) need[static_cast<std::size_t>(i)] |= more[static_cast<std::size_t>(i)];
@@ -166,7 +166,7 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
   static constexpr std::array<bool, size> derivative_needs = join_gradients();
 
   template <class F> FORMWORK_INLINE static void each(F const& f) {
-    [&]<std::size_t... K>(std::index_sequence<K...>) {
+    [&]<std::size_t... K>(std::index_sequence<K...>) FORMWORK_INLINE_LAMBDA {
       (f.template operator()<I, static_cast<int>(K)>(), ...);
     }(std::make_index_sequence<sizeof...(I)>{});
   }
@@ -175,7 +175,7 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
   static bool on_blocks(interval* number, maybe* truth, const bool* known, std::integer_sequence<int, J...>) {
     if (!(known[N::template in<J>()] && ...)) return false;
     constexpr bool on_truths = class_of(traits::types[N::template in<0>()]) == slot_class::boolean;
-    auto r = [&] {
+    auto r = [&]() FORMWORK_INLINE_LAMBDA {
       if constexpr (on_truths) return N::op::value(truth[N::template in<J>()]...);
       else return N::op::value(number[N::template in<J>()]...);
     }();
@@ -193,8 +193,8 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
   template <class N, int First> FORMWORK_INLINE integers place_in_table(slots const& here) const {
     using address = typename list::template at<N::argument>::row;
     integers offset(0);
-    [&]<int... A>(std::integer_sequence<int, A...>) {
-      ([&] {
+    [&]<int... A>(std::integer_sequence<int, A...>) FORMWORK_INLINE_LAMBDA {
+      ([&]() FORMWORK_INLINE_LAMBDA {
         integers i = here.i[N::template in<First + A>()];
         i = max(min(i, integers(static_cast<std::int32_t>(address::extent(A) - 1))), integers(0));
         offset = offset + i * integers(static_cast<std::int32_t>(address::stride(A)));
@@ -205,7 +205,7 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
 
   template <std::array<bool, size> const& Needed, class At>
   [[gnu::flatten]] FORMWORK_INLINE void run(slots& here, lanes s, lanes dz, At at, [[maybe_unused]] int count, [[maybe_unused]] accumulators* sums) const {
-    each([&]<class N, int K>() {
+    each([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
       if constexpr (Needed[K]) {
         if constexpr (N::what == opcode::constant) {
           if constexpr (class_of(N::type) == slot_class::floating) here.f[K] = lanes(static_cast<T>(N::number));

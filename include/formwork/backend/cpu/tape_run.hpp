@@ -23,7 +23,7 @@ template <class... A> struct argument_list<tape_arguments<A...>> {
   template <int K> using at = std::tuple_element_t<static_cast<std::size_t>(K), all>;
 
   FORMWORK_INLINE static void set_row(row_pointers<size>& p, void* const* base, std::ptrdiff_t row) {
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) FORMWORK_INLINE_LAMBDA {
       ((p.offset[I] = A::row::offset(row),
         p.data[I] = static_cast<char*>(base[I]) + p.offset[I] * static_cast<std::ptrdiff_t>(size_of(A::type))), ...);
     }(std::make_index_sequence<sizeof...(A)>{});
@@ -43,7 +43,7 @@ template <class T, class Arguments, class... I> struct tape_runner<T, Arguments,
   // Row-level instructions of a stage (before its walk; stage == stages: after the last). `gathered` moves the row
   // pointers of tables to the rows that the indices name.
   template <int Stage> FORMWORK_INLINE static void run_row(launch_context const& ctx, row_t& row, pointers& p) {
-    [&]<std::size_t... K>(std::index_sequence<K...>) {
+    [&]<std::size_t... K>(std::index_sequence<K...>) FORMWORK_INLINE_LAMBDA {
       (row_step<Stage, I, static_cast<int>(K)>(ctx, row, p), ...);
     }(std::make_index_sequence<sizeof...(I)>{});
   }
@@ -52,9 +52,20 @@ template <class T, class Arguments, class... I> struct tape_runner<T, Arguments,
   template <int Stage, bool Full, class Extras>
   FORMWORK_INLINE static void run_elements(launch_context const& ctx, row_t const& row, element_t& here, pointers const& p, std::ptrdiff_t c,
                                            int count, Extras& extras) {
-    [&]<std::size_t... K>(std::index_sequence<K...>) {
+    [&]<std::size_t... K>(std::index_sequence<K...>) FORMWORK_INLINE_LAMBDA {
       (element_step<Stage, Full, I, static_cast<int>(K)>(ctx, row, here, p, c, count, extras), ...);
     }(std::make_index_sequence<sizeof...(I)>{});
+  }
+
+  // Asks for the memory that run_elements will touch at a column, where it lies in rows.
+  FORMWORK_INLINE static void prefetch(void* const* base, std::ptrdiff_t row, std::ptrdiff_t c) {
+    ([&]() FORMWORK_INLINE_LAMBDA {
+      if constexpr ((I::what == opcode::load || I::what == opcode::store) && I::at == level::element) {
+        using a = typename list::template at<I::argument>;
+        if constexpr (a::column::rank == 1 && a::column::stride(0) == 1 && furthest<typename a::row>() > 0)
+          __builtin_prefetch(static_cast<char*>(base[I::argument]) + (a::row::offset(row) + c) * static_cast<std::ptrdiff_t>(size_of(a::type)), I::what == opcode::store);
+      }
+    }(), ...);
   }
 
  private:
