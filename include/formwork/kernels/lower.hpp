@@ -55,6 +55,7 @@ class lowering {
   dims domain;
   int split = 0;                    // axes of the domain that are rows
   std::vector<int> slot;            // member -> instruction
+  std::vector<instruction> late;    // stores at the end of the tape
   std::vector<int> loaded;          // instruction -> node whose path it loads, to load once
 
   constexpr bool stored_here(int x) const { return f.stored[static_cast<std::size_t>(x)] && f.owner[static_cast<std::size_t>(x)] == group_number; }
@@ -155,7 +156,19 @@ class lowering {
     i.in[0] = from;
     argument a = address_of(x, at == level::row, true);
     i.argument = add_argument(a);
-    add(i);
+    // Over an operand: after everything is loaded.
+    if (overwrites_an_operand(x)) late.push_back(i);
+    else add(i);
+  }
+  constexpr bool overwrites_an_operand(int x) const {
+    int b = where(x).buffer;
+    if (b < 0) return false;
+    for (int r : f.reads[static_cast<std::size_t>(group_number)])
+      if (where(r).buffer == b) return true;
+    return false;
+  }
+  constexpr void add_late_stores() {
+    for (auto const& i : late) add(i);
   }
 
   // Elementwise members (and a row kernel's reductions) in order; `first_slot` of the anchor is set by the caller.
@@ -263,6 +276,7 @@ class lowering {
     k.column_reductions = group_.column_reductions;
     slot.assign(group_.members.size(), -1);
     for (std::size_t i = 0; i < group_.members.size(); ++i) lower_member(i);
+    add_late_stores();
   }
 
   constexpr void matrix_operand(int x, int which) {
@@ -310,6 +324,7 @@ class lowering {
       slot[i] = add(acc);
       if (stored_here(group_.anchor)) store(group_.anchor, slot[i], level::element, 0);
     }
+    add_late_stores();
   }
 
   constexpr void plain_argument(int x, bool write) {
