@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../program/build.hpp"
+#include "../trace/derivative.hpp"  // op data must be complete before its first use in a constant expression
 
 namespace formwork {
 

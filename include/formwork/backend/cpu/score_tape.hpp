@@ -30,7 +30,7 @@ inline constexpr bool works_on_intervals =
               ops::greater, ops::greater_equal, ops::logical_and, ops::logical_or, ops::logical_not>;
 
 template <class T, std::size_t Elements> struct table_sums { T sum[Elements]; };
-template <class T> struct table_sums<T, 0> {};
+template <class T> struct table_sums<T, 0> { static constexpr T* sum = nullptr; };
 
 }  // namespace detail
 
