@@ -47,6 +47,7 @@ struct instruction {
 struct argument {
   dtype type = dtype::f32;
   bool write = false;
+  bool gathered = false;  // a table whose rows are named by an index
   address row, column;
   place from;            // what the address is relative to
   long offset = 0;       // elements

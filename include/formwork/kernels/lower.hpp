@@ -69,7 +69,7 @@ class lowering {
   constexpr int add_argument(argument const& a) {
     for (std::size_t i = 0; i < k.arguments.size(); ++i) {
       argument const& b = k.arguments[i];
-      if (b.write == a.write && b.node == a.node && b.offset == a.offset && same(b.row, a.row) && same(b.column, a.column)) return static_cast<int>(i);
+      if (!b.gathered && b.write == a.write && b.node == a.node && b.offset == a.offset && same(b.row, a.row) && same(b.column, a.column)) return static_cast<int>(i);
     }
     k.arguments.push_back(a);
     return static_cast<int>(k.arguments.size()) - 1;
@@ -200,7 +200,10 @@ class lowering {
         t.row.extent[0] = a.shape.size[0];
         t.row.stride[0] = a.stride.size[0];
         t.column = coalesce(a.shape, a.stride, 1, a.shape.rank);
-        r.argument = add_argument(t);
+        // Its pointer moves to the row that the index names, so it is no one else's argument.
+        t.gathered = true;
+        k.arguments.push_back(t);
+        r.argument = static_cast<int>(k.arguments.size()) - 1;
         break;
       }
       case kind::sum: case kind::maximum: {

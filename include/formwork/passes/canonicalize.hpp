@@ -100,6 +100,14 @@ constexpr graph canonicalize(graph const& from) {
   // Copies what has no strides of its own, or (alone) what is not a computed node with this one use.
   auto addressable = [&](int x) { return resolve(g, x, contiguous_layout{g}).ok; };
 
+  // Operand k of a kernel that reads memory itself: coordinates and constants, and layouts that it cannot walk, are copied.
+  auto in_memory = [&](node& n, int k, auto fits) {
+    int& x = n.in[static_cast<std::size_t>(k)];
+    if (x < 0) return;
+    access a = resolve(g, x, contiguous_layout{g});
+    if (is_generator(g[a.source].what) || !a.ok || !fits(a)) x = detail::copy_node(g, x, n.scope);
+  };
+
   for (int i = 0; i < from.size(); ++i) {
     if (!r.live[static_cast<std::size_t>(i)]) continue;
     g.scope = from[i].scope;
@@ -131,6 +139,31 @@ constexpr graph canonicalize(graph const& from) {
         to = x;
         break;
       }
+      case kind::scatter:
+        for (int k = 0; k < n.inputs; ++k) in_memory(n, k, [](access const& a) {
+          address all = coalesce(a.shape, a.stride, 0, a.shape.rank);
+          return all.rank == 0 || (all.rank == 1 && all.stride[0] == 1);
+        });
+        g.nodes.push_back(n);
+        to = g.size() - 1;
+        break;
+      case kind::gather:
+        in_memory(n, 0, [](access const&) { return true; });
+        in_memory(n, 1, [](access const&) { return true; });
+        g.nodes.push_back(n);
+        to = g.size() - 1;
+        break;
+      case kind::contract:
+        for (int k = 0; k < 2; ++k) in_memory(n, k, [](access const& a) { return coalesce(a.shape, a.stride, 0, a.shape.rank - 2).rank <= 1; });
+        g.nodes.push_back(n);
+        to = g.size() - 1;
+        break;
+      case kind::attend: case kind::attend_backward:
+        for (int k = 0; k < (n.what == kind::attend ? 3 : 6); ++k)
+          in_memory(n, k, [](access const& a) { return a.shape.rank != 4 || a.shape.size[3] == 1 || a.stride.size[3] == 1; });
+        g.nodes.push_back(n);
+        to = g.size() - 1;
+        break;
       default:
         g.nodes.push_back(n);
         to = g.size() - 1;

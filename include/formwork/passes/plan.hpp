@@ -127,14 +127,27 @@ class planner {
       p = per_iteration(p, x);
       m.at[static_cast<std::size_t>(x)] = p;
       // Rows are added into a base that is computed where the sum is wanted.
-      if (g[x].what == kind::scatter && g[x].in[0] >= 0) {
-        int base = behind_reshapes(g, g[x].in[0]);
-        if (owner(base) >= 0 && !placed(base) && g[base].scope == g[x].scope && readers[static_cast<std::size_t>(base)].size() == 1) {
-          p.stride = contiguous_strides(g[base].shape);
-          set(base, p);
-        }
+      if (int base = base_in_place(x); base >= 0 && !placed(base)) {
+        p.stride = contiguous_strides(g[base].shape);
+        set(base, p);
       }
     }
+  }
+
+  // The base that a scatter may add into: nobody reads it afterwards, and it has no other place to be.
+  constexpr int base_in_place(int x) const {
+    node const& n = g[x];
+    if (n.what != kind::scatter || n.in[0] < 0) return -1;
+    int base = behind_reshapes(g, n.in[0]);
+    if (owner(base) < 0 || g[base].scope != n.scope || storage_behind(g, n.in[1]) == base || storage_behind(g, n.in[2]) == base) return -1;
+    for (int k : readers[static_cast<std::size_t>(base)])
+      if (f.groups[static_cast<std::size_t>(k)].scope != n.scope || position[static_cast<std::size_t>(k)] > position[static_cast<std::size_t>(owner(x))]) return -1;
+    for (auto const& o : g.outputs)
+      if (behind_reshapes(g, o.node) == base) return -1;
+    for (int i = 0; i < g.size(); ++i)
+      for (int j = 0; j < 2 && g[i].what == kind::carry; ++j)
+        if (behind_reshapes(g, g[i].in[static_cast<std::size_t>(j)]) == base) return -1;
+    return base;
   }
 
   constexpr int last_read(int x, int from) const {
@@ -255,23 +268,18 @@ class planner {
     int made = owner(x) >= 0 ? position[static_cast<std::size_t>(owner(x))] : static_cast<int>(f.order.size());
     place p;
     p.stride = contiguous_strides(g[x].shape);
-    if (g[x].what == kind::scatter && g[x].in[0] >= 0) {  // adds into its base
-      int base = storage_behind(g, g[x].in[0]);
-      if (placed(base)) {
-        p = m.at[static_cast<std::size_t>(base)];
-        if (p.buffer >= 0) {
-          int& end = m.buffers[static_cast<std::size_t>(p.buffer)].end;
-          end = last_read(x, end);
-        }
-        set(x, p);
-        return;
-      }
-    }
     bool stacked = g[x].scope != 0 && read_elsewhere(x);
     int begin = stacked ? loop_begin[static_cast<std::size_t>(g[x].scope)] : made, end = last_read(x, made);
     if (stacked) {
       p.moves = motion::stacked;
       p.step = round_up(bytes_of(x), 64);
+    } else if (int base = base_in_place(x); base >= 0 && placed(base) && m.at[static_cast<std::size_t>(base)].buffer >= 0) {
+      place q = m.at[static_cast<std::size_t>(base)];
+      q.stride = p.stride;
+      int& last = m.buffers[static_cast<std::size_t>(q.buffer)].end;
+      last = end > last ? end : last;
+      set(x, q);
+      return;
     } else if (int over = dying_operand(x, end); over >= 0) {
       place q = m.at[static_cast<std::size_t>(over)];
       q.stride = p.stride;
