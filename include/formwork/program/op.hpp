@@ -41,31 +41,18 @@ struct op_info {
 // An operand that has no derivative.
 struct no_gradient {};
 
-namespace detail {
-
-struct any_argument {
-  template <class T> constexpr operator T() const;
-};
-
 template <class Op, class... Args> concept takes = requires(Args... args) { Op::value(args...); };
 
+// An op whose first operand is a boolean.
+template <class Op> inline constexpr bool is_condition_op = requires { Op::condition; };
+
+// What an op says of itself, or the default.
 template <class Op> constexpr int arity_of() {
   if constexpr (requires { Op::arity; }) return Op::arity;
   else if constexpr (takes<Op, double>) return 1;
   else if constexpr (takes<Op, double, double>) return 2;
-  else if constexpr (takes<Op, bool, double, double>) return 3;
+  else if constexpr (is_condition_op<Op> ? takes<Op, bool, double, double> : takes<Op, double, double, double>) return 3;
   else return 4;
-}
-
-template <class Op> constexpr bool is_condition_op = requires { Op::condition; };
-
-template <class Op> constexpr double evaluate_op(const double* x) {
-  constexpr int n = arity_of<Op>();
-  if constexpr (is_condition_op<Op>) return static_cast<double>(Op::value(x[0] != 0, x[1], x[2]));
-  else if constexpr (n == 1) return static_cast<double>(Op::value(x[0]));
-  else if constexpr (n == 2) return static_cast<double>(Op::value(x[0], x[1]));
-  else if constexpr (n == 3) return static_cast<double>(Op::value(x[0], x[1], x[2]));
-  else return static_cast<double>(Op::value(x[0], x[1], x[2], x[3]));
 }
 
 template <class Op> constexpr int flops_of() {
@@ -83,6 +70,17 @@ template <class Op> constexpr bool commutative_of() {
 template <class Op> constexpr dtype result_of() {
   if constexpr (requires { Op::result; }) return Op::result;
   else return dtype::f32;
+}
+
+namespace detail {
+
+template <class Op> constexpr double evaluate_op(const double* x) {
+  constexpr int n = arity_of<Op>();
+  if constexpr (is_condition_op<Op>) return static_cast<double>(Op::value(x[0] != 0, x[1], x[2]));
+  else if constexpr (n == 1) return static_cast<double>(Op::value(x[0]));
+  else if constexpr (n == 2) return static_cast<double>(Op::value(x[0], x[1]));
+  else if constexpr (n == 3) return static_cast<double>(Op::value(x[0], x[1], x[2]));
+  else return static_cast<double>(Op::value(x[0], x[1], x[2], x[3]));
 }
 
 // Defined in trace/derivative.hpp, where traced expressions exist.

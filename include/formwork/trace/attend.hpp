@@ -98,9 +98,9 @@ constexpr auto attend(Q const& query, K const& key, V const& values, Argument co
   using k = typename value_of<K>::shape_type;
   using v = typename value_of<V>::shape_type;
   using shapes = detail::attention_shapes<q, k, v>;
-  if constexpr (detail::require<shapes::fits(), error::shapes_do_not_match<call::attend, q, k, v>> &&
-                detail::require<shapes::groups(), error::key_heads_do_not_divide_the_query_heads<call::attend, q, k>> &&
-                detail::require<Q::type == K::type && Q::type == V::type,
+  if constexpr (require<shapes::fits(), error::shapes_do_not_match<call::attend, q, k, v>> &&
+                require<shapes::groups(), error::key_heads_do_not_divide_the_query_heads<call::attend, q, k>> &&
+                require<Q::type == K::type && Q::type == V::type,
                                 error::element_types_do_not_match<call::attend, value_of<Q>, value_of<K>, value_of<V>>>) {
     graph& g = *query.g;
     int scope = g.begin_score();

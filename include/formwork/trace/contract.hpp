@@ -45,8 +45,8 @@ template <typed_value A, typed_value B> constexpr auto matmul(A const& a, B cons
   using left = typename value_of<A>::shape_type;
   using right = typename value_of<B>::shape_type;
   using product = detail::product_shape<left, right>;
-  if constexpr (detail::require<product::fits, error::shapes_do_not_match<call::matmul, left, right>> &&
-                detail::require<A::type == B::type, error::element_types_do_not_match<call::matmul, value_of<A>, value_of<B>>>) {
+  if constexpr (require<product::fits, error::shapes_do_not_match<call::matmul, left, right>> &&
+                require<A::type == B::type, error::element_types_do_not_match<call::matmul, value_of<A>, value_of<B>>>) {
     graph& g = *a.g;
     using to = shape_from<product>;
     constexpr long m = left::value[-2], k = left::value[-1], n = right::value[-1];

@@ -66,8 +66,4 @@ template <class Error> struct require_or<false, Error> {
 // Use as: if constexpr (require<condition, error::x<...>>) ...
 template <bool Good, class Error> inline constexpr bool require = detail::require_or<Good, Error>::value;
 
-namespace detail {
-using formwork::require;
-}
-
 }  // namespace formwork

@@ -11,7 +11,7 @@ namespace formwork {
 // The coordinate along an axis of a value's shape, i32.
 template <int Axis, typed_value X> constexpr auto index_along(X const& like) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (detail::require<detail::axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::index_along, from, error::axis<Axis>>>)
+  if constexpr (require<detail::axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::index_along, from, error::axis<Axis>>>)
     return value<dtype::i32, from>{like.g, build::index(*like.g, detail::axis_of<Axis, from::rank>, from::value)};
 }
 
@@ -44,7 +44,7 @@ template <class Table, class Indices> struct gathered_shape {
 };
 }  // namespace detail
 template <typed_value Table, typed_value Indices> constexpr auto gather(Table const& table, Indices const& indices) {
-  if constexpr (detail::require<Indices::type == dtype::i32, error::needs_indices_of_type_i32<call::gather, value_of<Indices>>>) {
+  if constexpr (require<Indices::type == dtype::i32, error::needs_indices_of_type_i32<call::gather, value_of<Indices>>>) {
     using to = shape_from<detail::gathered_shape<typename value_of<Table>::shape_type, typename value_of<Indices>::shape_type>>;
     return value<Table::type, to>{table.g, build::gather(*table.g, table.id, indices.id)};
   }

@@ -20,7 +20,7 @@ template <long Count, class Block> struct repeat {
     g.scope = scope;
     value_of<X> variable{&g, build::carry(g, x.id)};
     auto next = block(variable, same...);
-    if constexpr (detail::require<std::is_same_v<value_of<decltype(next)>, value_of<X>>,
+    if constexpr (require<std::is_same_v<value_of<decltype(next)>, value_of<X>>,
                                   error::repeated_block_changes_its_operand<value_of<X>, value_of<decltype(next)>, Block>>) {
       g[variable.id].in[1] = next.id;
       g.end_scope();

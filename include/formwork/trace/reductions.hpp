@@ -80,7 +80,7 @@ template <int... Axis, typed_value X> constexpr auto log_sum_exp(X const& x) {
 // Removes an axis of size 1.
 template <int Axis, typed_value X> constexpr auto squeeze(X const& x) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (detail::require<detail::axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::squeeze, from, error::axis<Axis>>>) {
+  if constexpr (require<detail::axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::squeeze, from, error::axis<Axis>>>) {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
       constexpr int axis = detail::axis_of<Axis, from::rank>;
       return reshape<from::value.size[static_cast<int>(I) < axis ? I : I + 1]...>(x);

@@ -21,7 +21,7 @@ template <dtype Type, class Shape> struct value {
   // One element, inside the score or mask of an attention: bias(at.head, at.query - at.key). Indices outside the
   // table read its nearest element.
   template <class... Index> constexpr auto operator()(Index const&... index) const {
-    if constexpr (detail::require<sizeof...(Index) == Shape::rank, error::needs_one_index_per_axis<call::lookup, Shape, error::indices<sizeof...(Index)>>>) {
+    if constexpr (require<sizeof...(Index) == Shape::rank, error::needs_one_index_per_axis<call::lookup, Shape, error::indices<sizeof...(Index)>>>) {
       const int at[] = {index.id..., 0};
       return value<Type, formwork::shape<>>{g, build::lookup(*g, id, at, g->scope)};
     }
@@ -96,11 +96,11 @@ template <class Arg> constexpr int broadcast_operand(Arg const& x, graph& g, dty
 template <class Op, class... Args> requires(typed_value<Args> || ...)
 struct recorder<Op, Args...> {
   using target = detail::broadcast_shape<typename detail::shape_of_argument<Args>::type...>;
-  static_assert(detail::require<target::fits,
+  static_assert(require<target::fits,
                                 error::shapes_do_not_match<Op, typename detail::shape_of_argument<Args>::type...>>);
-  static_assert(detail::require<detail::types_agree<Op, Args...>(), error::element_types_do_not_match<Op, Args...>>);
+  static_assert(require<detail::types_agree<Op, Args...>(), error::element_types_do_not_match<Op, Args...>>);
   static constexpr dtype operand = detail::operand_type<Op, Args...>();
-  static constexpr dtype type = requires { Op::result; } ? detail::result_of<Op>() : operand;
+  static constexpr dtype type = requires { Op::result; } ? result_of<Op>() : operand;
   using result = value<type, shape_from<target>>;
 
   static constexpr result record(Args const&... args) {

@@ -35,7 +35,7 @@ template <class Shape, int Axis, long Size> struct resized_shape {
 // The same elements, in row-major order, with another shape.
 template <long... Size, typed_value X> constexpr auto reshape(X const& x) {
   using to = shape<Size...>;
-  if constexpr (detail::require<to::elements == X::shape.elements(),
+  if constexpr (require<to::elements == X::shape.elements(),
                                 error::number_of_elements_differs<call::reshape, typename value_of<X>::shape_type, to>>)
     return value<X::type, to>{x.g, build::reshape(*x.g, x.id, to::value)};
 }
@@ -49,7 +49,7 @@ template <class Shape, typed_value X> constexpr auto reshape_to(X const& x) {
 template <long... Size, typed_value X> constexpr auto broadcast_to(X const& x) {
   using to = shape<Size...>;
   using from = typename value_of<X>::shape_type;
-  if constexpr (detail::require<(broadcast(from::value, to::value) == to::value),
+  if constexpr (require<(broadcast(from::value, to::value) == to::value),
                                 error::shapes_do_not_match<call::broadcast_to, from, to>>)
     return value<X::type, to>{x.g, build::broadcast(*x.g, x.id, to::value)};
 }
@@ -57,7 +57,7 @@ template <long... Size, typed_value X> constexpr auto broadcast_to(X const& x) {
 // Axis i of the result is axis Axis[i] of x.
 template <int... Axis, typed_value X> constexpr auto transpose(X const& x) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (detail::require<detail::permutes<from::rank, Axis...>(),
+  if constexpr (require<detail::permutes<from::rank, Axis...>(),
                                 error::axes_are_not_a_permutation<call::transpose, from, error::axes<Axis...>>>) {
     using to = shape_from<detail::permuted_shape<from, Axis...>>;
     return value<X::type, to>{
@@ -68,8 +68,8 @@ template <int... Axis, typed_value X> constexpr auto transpose(X const& x) {
 // Elements First, ..., First + Size - 1 along one axis.
 template <int Axis, long First, long Size, typed_value X> constexpr auto slice(X const& x) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (detail::require<detail::axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::slice, from, error::axis<Axis>>>) {
-    if constexpr (detail::require<(First >= 0 && Size > 0 && First + Size <= from::value[Axis]),
+  if constexpr (require<detail::axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::slice, from, error::axis<Axis>>>) {
+    if constexpr (require<(First >= 0 && Size > 0 && First + Size <= from::value[Axis]),
                                   error::slice_is_out_of_range<call::slice, from, error::axis<Axis>, error::first<First>, error::size<Size>>>) {
       using to = shape_from<detail::resized_shape<from, Axis, Size>>;
       std::array<int, 6> first{};
@@ -82,9 +82,9 @@ template <int Axis, long First, long Size, typed_value X> constexpr auto slice(X
 // Parts equal slices along one axis, as a std::array.
 template <int Axis, long Parts, typed_value X> constexpr auto split(X const& x) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (detail::require<detail::axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::split, from, error::axis<Axis>>>) {
+  if constexpr (require<detail::axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::split, from, error::axis<Axis>>>) {
     constexpr long size = from::value[Axis] / Parts;
-    if constexpr (detail::require<size * Parts == from::value[Axis],
+    if constexpr (require<size * Parts == from::value[Axis],
                                   error::axis_does_not_split_into_equal_parts<call::split, from, error::axis<Axis>, error::parts<Parts>>>)
       return [&]<std::size_t... I>(std::index_sequence<I...>) {
         return std::array{slice<Axis, static_cast<long>(I) * size, size>(x)...};
@@ -116,8 +116,8 @@ template <int Axis, class First, class... Rest> struct concatenated_shape {
 template <int Axis, typed_value X, typed_value... Y> constexpr auto concatenate(X const& x, Y const&... y) {
   using from = typename value_of<X>::shape_type;
   using joined = detail::concatenated_shape<Axis, from, typename value_of<Y>::shape_type...>;
-  if constexpr (detail::require<joined::fits(), error::shapes_do_not_match<call::concatenate, from, typename value_of<Y>::shape_type...>> &&
-                detail::require<((X::type == Y::type) && ...),
+  if constexpr (require<joined::fits(), error::shapes_do_not_match<call::concatenate, from, typename value_of<Y>::shape_type...>> &&
+                require<((X::type == Y::type) && ...),
                                 error::element_types_do_not_match<call::concatenate, value_of<X>, value_of<Y>...>>) {
     using to = shape_from<joined>;
     return value<X::type, to>{x.g, build::concatenate(*x.g, {x.id, y.id...}, 1 + static_cast<int>(sizeof...(Y)),

@@ -1,0 +1,80 @@
+// What fusing needs to know of single nodes: how an operand is read, and the domain that a node asks for.
+#pragma once
+
+#include "access.hpp"
+
+namespace formwork::detail {
+
+struct operand_reader {
+  graph const& g;
+
+  // How a member of a group reads an operand.
+  struct operand {
+    int source = -1;       // behind reshapes, and for rows behind one broadcast
+    bool in_order = false;  // element by element in the order of the reader
+    bool per_row = false;   // a broadcast of one value per row (or of a single value)
+    bool free = false;      // a constant or coordinate: needs no memory
+  };
+  constexpr operand look(int x) const {
+    operand o;
+    int y = behind_reshapes(g, x);
+    o.source = y;
+    o.in_order = !is_view(g[y].what);
+    o.free = is_generator(g[y].what);
+    if (g[y].what == kind::broadcast) {
+      int z = behind_reshapes(g, g[y].in[0]);
+      o.source = z;
+      o.free = is_generator(g[z].what);
+      // One value per row: the broadcast repeats trailing axes only.
+      access a = resolve(g, y, contiguous_layout{g});
+      address all = coalesce(a.shape, a.stride, 0, a.shape.rank);
+      o.per_row = !is_view(g[z].what) && (all.rank == 0 || (all.stride[all.rank - 1] == 0 && (all.rank == 1 || (all.rank == 2 && all.stride[0] == 1))));
+    }
+    if (is_view(g[o.source].what)) {
+      int z = o.source;
+      while (is_view(g[z].what)) z = g[z].in[0];
+      o.source = z;
+      o.free = is_generator(g[z].what);
+      o.in_order = o.per_row = false;
+    }
+    return o;
+  }
+
+  constexpr long rows_of_reduction(int i) const {
+    dims s = g[g[i].in[0]].shape;
+    int axes = g[i].attribute[0], first = s.rank;
+    for (int a = s.rank - 1; a >= 0; --a)
+      if (axes >> a & 1) first = a;
+    bool trailing = true;
+    for (int a = first; a < s.rank; ++a) trailing = trailing && ((axes >> a & 1) || s.size[a] == 1);
+    if (trailing) return s.product(0, first);
+    int last = 0;
+    for (int a = 0; a < s.rank; ++a)
+      if (axes >> a & 1) last = a + 1;
+    return s.product(0, last);
+  }
+  constexpr bool reduces_columns(int i) const {
+    dims s = g[g[i].in[0]].shape;
+    int axes = g[i].attribute[0], first = s.rank;
+    for (int a = s.rank - 1; a >= 0; --a)
+      if (axes >> a & 1) first = a;
+    for (int a = first; a < s.rank; ++a)
+      if (!(axes >> a & 1) && s.size[a] != 1) return true;
+    return false;
+  }
+
+  // The domain that a node asks of its group: the elements it runs over and, where it matters, the number of rows.
+  struct demand { dims shape; long rows = -1; };
+  constexpr demand demand_of(int i) const {
+    if (is_reduction(g[i].what)) return {g[g[i].in[0]].shape, rows_of_reduction(i)};
+    if (g[i].what == kind::gather) return {g[i].shape, g[g[i].in[1]].shape.elements()};
+    return {g[i].shape, -1};
+  }
+
+  constexpr int base(int x) const {
+    while (is_view(g[x].what)) x = g[x].in[0];
+    return x;
+  }
+};
+
+}  // namespace formwork::detail
