@@ -1,0 +1,126 @@
+// Assignments of what is more than elementwise: reductions, softmax, products with epilogues, attention.
+#include "formwork/run/assign.hpp"
+
+#include "formwork/nn/eager.hpp"
+#include "formwork/ops/gelu.hpp"
+#include "near.hpp"
+#include "support/catch.hpp"
+
+using namespace formwork;
+using testing::near, testing::truth, testing::values, testing::random_tensor;
+
+namespace {
+
+// Rows of f64, for references.
+std::vector<double> softmax_of(std::vector<double> x) {
+  double top = *std::max_element(x.begin(), x.end()), total = 0;
+  for (double& v : x) total += v = std::exp(v - top);
+  for (double& v : x) v /= total;
+  return x;
+}
+
+template <long R, long C> bool softmax_rows() {
+  auto x = random_tensor<shape<R, C>>(1, 3);
+  tensor<float, shape<R, C>> y;
+  assign(y, softmax(x));
+  std::vector<double> want;
+  for (long r = 0; r < R; ++r)
+    for (double v : softmax_of(values(x.at(r)))) want.push_back(v);
+  return near(values(y), want, 32);
+}
+
+}  // namespace
+
+TEST_CASE("assign: softmax") {
+  CHECK(softmax_rows<3, 17>());
+  CHECK(softmax_rows<17, 1000>());
+  auto x = random_tensor<shape<3, 17>>(1, 3);
+  auto expected = evaluate(softmax(x));
+  assign(x, softmax(x));
+  CHECK(values(x) == values(expected));
+}
+
+TEST_CASE("assign: layer norm with gain and bias") {
+  constexpr long R = 17, C = 100;
+  auto x = random_tensor<shape<R, C>>(1);
+  auto gain = random_tensor<shape<C>>(2), bias = random_tensor<shape<C>>(3);
+  tensor<float, shape<R, C>> y;
+  auto e = standardize(x) * gain + bias;
+  STATIC_REQUIRE(assignment<std::tuple<view<float, shape<R, C>>>, decltype(e)>::kernels == 1);
+  assign(y, e);
+  std::vector<double> want;
+  for (long r = 0; r < R; ++r) {
+    double m = 0, v = 0;
+    for (long c = 0; c < C; ++c) m += x(r, c) / double(C);
+    for (long c = 0; c < C; ++c) v += (x(r, c) - m) * (x(r, c) - m) / double(C);
+    for (long c = 0; c < C; ++c) want.push_back((x(r, c) - m) / std::sqrt(v + 1e-5) * gain(c) + bias(c));
+  }
+  CHECK(near(values(y), want, 32));
+}
+
+TEST_CASE("assign: a product with a bias, GELU and residual is one kernel") {
+  constexpr long M = 17, K = 40, N = 33;
+  auto x = random_tensor<shape<M, K>>(1);
+  auto w = random_tensor<shape<K, N>>(2, 0.3f);
+  auto b = random_tensor<shape<N>>(3);
+  auto r = random_tensor<shape<M, N>>(4);
+  auto before = r.clone();
+  auto e = r + gelu(matmul(x, w) + b);
+  STATIC_REQUIRE(assignment<std::tuple<view<float, shape<M, N>>>, decltype(e)>::kernels == 1);
+  assign(r, e);
+  CHECK(near(values(r), truth(M * N, [&](long i) {
+          double s = b(i % N);
+          for (long k = 0; k < K; ++k) s += double(x(i / N, k)) * w(k, i % N);
+          return before.data()[i] + testing::gelu(s);
+        }), 16 + K));
+  tensor<float, shape<M, M>> square;
+  auto rows = random_tensor<shape<M, M>>(5);
+  CHECK_THROWS_WITH(assign(rows, matmul(rows, rows)), Catch::Contains("overlaps operand 0"));
+  assign(square, matmul(rows.transposed<1, 0>(), rows * 2.0f));
+  CHECK(near(values(square), truth(M * M, [&](long i) {
+          double s = 0;
+          for (long k = 0; k < M; ++k) s += 2.0 * rows(k, i / M) * rows(k, i % M);
+          return s;
+        }), 16 + M));
+}
+
+TEST_CASE("assign: attention with a mask") {
+  constexpr long B = 2, T = 17, H = 2, D = 8;
+  auto q = random_tensor<shape<B, T, H, D>>(1), k = random_tensor<shape<B, T, H, D>>(2), v = random_tensor<shape<B, T, H, D>>(3);
+  auto y = evaluate(attend(q, k, v, with_mask(causal)));
+  std::vector<double> want;
+  for (long b = 0; b < B; ++b)
+    for (long t = 0; t < T; ++t)
+      for (long h = 0; h < H; ++h) {
+        std::vector<double> s;
+        for (long u = 0; u <= t; ++u) {
+          s.push_back(0);
+          for (long d = 0; d < D; ++d) s.back() += double(q(b, t, h, d)) * k(b, u, h, d) / std::sqrt(double(D));
+        }
+        s = softmax_of(s);
+        for (long d = 0; d < D; ++d) {
+          want.push_back(0);
+          for (long u = 0; u <= t; ++u) want.back() += s[static_cast<std::size_t>(u)] * v(b, u, h, d);
+        }
+      }
+  CHECK(near(values(y), want, 32 + D + T));
+}
+
+TEST_CASE("assign: cross-entropy") {
+  constexpr long R = 17, C = 65;
+  auto logits = random_tensor<shape<R, C>>(1);
+  tensor<std::int32_t, shape<R>> targets;
+  for (long r = 0; r < R; ++r) targets(r) = static_cast<std::int32_t>(r * 7 % C);
+  auto loss = evaluate(cross_entropy(logits, targets));
+  double want = 0;
+  for (long r = 0; r < R; ++r) want -= std::log(softmax_of(values(logits.at(r)))[static_cast<std::size_t>(targets(r))]) / double(R);
+  CHECK(near(values(loss), {want}, 32));
+}
+
+TEST_CASE("assign: reductions, concatenation and slices") {
+  auto x = random_tensor<shape<3, 17, 5>>(1);
+  auto down = evaluate(mean<0>(x));
+  CHECK(near(values(down), truth(85, [&](long i) { return (double(x.data()[i]) + x.data()[i + 85] + x.data()[i + 170]) / 3; }), 4));
+  auto joined = evaluate(concatenate<1>(slice<1, 10, 7>(x), x));
+  CHECK(near(values(joined), truth(3 * 24 * 5, [&](long i) { return double(x(i / 120, i / 5 % 24 < 7 ? i / 5 % 24 + 10 : i / 5 % 24 - 7, i % 5)); }), 1));
+}
