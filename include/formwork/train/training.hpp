@@ -58,11 +58,11 @@ template <device Option, class... Rest> struct device_of<Option, Rest...> { usin
 }  // namespace detail
 
 template <class Model, optimizer Optimizer, class... Option> struct training {
-  static_assert(detail::require<language_model<Model>, error::training_needs_a_model_with_vocabulary_and_context<Model>>);
-  static_assert((detail::require<detail::batch_option<Option> || detail::accumulate_option<Option> || device<Option>,
+  static_assert(require<language_model<Model>, error::training_needs_a_model_with_vocabulary_and_context<Model>>);
+  static_assert((require<detail::batch_option<Option> || detail::accumulate_option<Option> || device<Option>,
                                  error::training_has_no_such_option<Option>> && ...));
-  static_assert(detail::require<(0 + ... + detail::batch_option<Option>) == 1, error::training_needs_one_batch<Option...>>);
-  static_assert(detail::require<(0 + ... + device<Option>) == 1, error::training_needs_one_device<Option...>>);
+  static_assert(require<(0 + ... + detail::batch_option<Option>) == 1, error::training_needs_one_batch<Option...>>);
+  static_assert(require<(0 + ... + device<Option>) == 1, error::training_needs_one_device<Option...>>);
 
   using model_type = Model;
   using optimizer_type = Optimizer;
@@ -117,8 +117,10 @@ template <class Run> inline constexpr arena_map arena_map_of = [] {
   a.pass_gradients = a.states + static_cast<std::size_t>(programs::optimizer::state_elements) * sizeof(float);
   a.workspace = a.pass_gradients + (Run::passes > 1 ? part : 0);
   std::size_t most = programs::training_step::workspace_bytes;
-  for (std::size_t other : {programs::evaluation_step::workspace_bytes, programs::optimizer::workspace_bytes, programs::accumulate_step::workspace_bytes})
-    most = other > most ? other : most;
+  auto take = [&](std::size_t other) { most = other > most ? other : most; };
+  take(programs::evaluation_step::workspace_bytes);
+  take(programs::optimizer::workspace_bytes);
+  if constexpr (Run::passes > 1) take(programs::accumulate_step::workspace_bytes);
   a.bytes = a.workspace + most;
   return a;
 }();
@@ -127,9 +129,12 @@ template <class Run> inline constexpr arena_map arena_map_of = [] {
 template <class Run> inline constexpr long long arena_bytes = static_cast<long long>(arena_map_of<Run>.bytes);
 
 // Launches of one training step, every iteration of every loop counted.
-template <class Run> inline constexpr long kernels_per_step =
-    Run::passes * run_programs<Run>::training_step::launches + (Run::passes - 1) * run_programs<Run>::accumulate_step::launches +
-    run_programs<Run>::optimizer::launches;
+template <class Run> inline constexpr long kernels_per_step = [] {
+  using programs = run_programs<Run>;
+  long n = Run::passes * programs::training_step::launches + programs::optimizer::launches;
+  if constexpr (Run::passes > 1) n += (Run::passes - 1) * programs::accumulate_step::launches;
+  return n;
+}();
 
 namespace detail {
 // Floating-point operations of all attentions forward and backward: 12 H D S for each query.
