@@ -1,0 +1,255 @@
+// trainer<Run>: trains a language model on bytes, step by step, and keeps its record and its checkpoints.
+//
+//   formwork::train::token_split text(formwork::train::token_data("input.txt"), {.context = model::context});
+//   formwork::trainer<run> trainer({.learning_rate = 1e-3f, .steps = 2000, .folder = "runs/first"});
+//   for (auto const& progress : trainer.train(text)) std::cout << progress << '\n';
+//   trainer.save("model.safetensors");
+#pragma once
+
+#include <chrono>
+#include <iterator>
+#include <optional>
+#include <stdexcept>
+
+#include "../program/describe.hpp"
+#include "csv_log.hpp"
+#include "decoder.hpp"
+#include "progress.hpp"
+#include "token_split.hpp"
+#include "trainer_settings.hpp"
+#include "training_step.hpp"
+
+namespace formwork {
+
+// The loss or the gradients are no longer finite numbers; the sentence says where to go on from.
+class diverged : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// What a model computes, as a number that a checkpoint keeps: shapes alone do not tell 4 heads from 8.
+template <class Model> std::uint64_t model_checksum() {
+  const graph g = trace<logits_of, Model, language_model_prompt<1, static_cast<long>(Model::context)>>();
+  return train::checksum_of(train::as_bytes(describe(g)));
+}
+
+template <class Run> class trainer {
+ public:
+  using model = typename Run::model_type;
+  class session;
+
+  // Throws std::invalid_argument for settings out of range.
+  explicit trainer(trainer_settings settings = {}) : settings_((check_settings(settings), std::move(settings))), step_(settings_.seed) {}
+
+  // A range of progress, one for every step that is left; the steps are done while it is walked along. Throws
+  // train::file_error where text or disk do not do, and diverged. The text outlives the session.
+  session train(std::span<const std::uint8_t> training, std::span<const std::uint8_t> validation) { return session(*this, training, validation); }
+  session train(const train::token_split& text) { return train(text.training(), text.validation()); }
+  session train(train::token_split&&) = delete;
+
+  // Mean loss in nats per token over windows of the text, at_most of them spread over it (0: all); the last windows
+  // that do not fill a pass are left out.
+  double evaluate(std::span<const std::uint8_t> text, std::uint64_t at_most = 0) {
+    train::evaluation_set windows(text, {.context = Run::time, .batch = Run::pass_sequences, .at_most = at_most});
+    const std::uint64_t passes = std::max<std::uint64_t>(1, windows.full_batches());
+    double sum = 0;
+    for (std::uint64_t i = 0; i < passes; ++i) {
+      const auto batch = windows[i];
+      sum += step_.evaluate(batch.inputs, batch.targets);
+    }
+    return sum / static_cast<double>(passes);
+  }
+
+  // The run as it stands, as a file; throws train::file_error, and then the old file stands.
+  void save(const std::filesystem::path& path) {
+    train::checkpoint_state state = state_;
+    state.step = static_cast<std::uint64_t>(step_.steps());
+    state.updates = static_cast<std::uint64_t>(step_.updates());
+    state.seed = step_.seed();
+    state.model = model_checksum<model>();
+    state.extra.clear();
+    keep_settings(state.extra, settings_);
+    train::save_checkpoint(path, tensors(), state);
+  }
+  // Goes on from a file of save(): the rest of the run is, bit for bit, what it would have been without stopping, given
+  // the same text and settings (restore_settings). Throws train::file_error, and then nothing has changed.
+  void resume(const std::filesystem::path& path) {
+    const auto before = train::read_checkpoint_state(train::safetensors_file(path));
+    if (before.step > static_cast<std::uint64_t>(settings_.steps))
+      throw std::invalid_argument("The checkpoint has " + std::to_string(before.step) + " steps already, the run shall have " +
+                                  std::to_string(settings_.steps) + "; choose more steps.");
+    state_ = train::load_checkpoint(path, tensors(), model_checksum<model>());
+    step_.resume_at(state_.seed, static_cast<long>(state_.step), static_cast<long>(state_.updates));
+    resumed_ = true;
+  }
+  // Parameters alone, of a checkpoint or any safetensors file with the model's names and shapes.
+  void load(const std::filesystem::path& path) { train::load_parameters(path, parameters(), model_checksum<model>()); }
+
+  training_step<Run>& step() { return step_; }
+  const trainer_settings& settings() const { return settings_; }
+  auto make_decoder() { return decoder<model, typename Run::device_type>(step_.parameters()); }
+
+ private:
+  std::vector<train::checkpoint_tensor> parameters() {
+    std::vector<train::checkpoint_tensor> all;
+    train::append_tensors(all, step_.entries, step_.parameters());
+    return all;
+  }
+  std::vector<train::checkpoint_tensor> tensors() {
+    auto all = parameters();
+    for (int k = 0; k < step_.states; ++k) train::append_tensors(all, step_.entries, step_.state(k), "optimizer." + std::to_string(k) + ".");
+    return all;
+  }
+
+  trainer_settings settings_;
+  training_step<Run> step_;
+  train::checkpoint_state state_;  // what the tensors do not say: position in the data, text
+  bool resumed_ = false;
+};
+
+template <class Run> class trainer<Run>::session {
+  using clock = std::chrono::steady_clock;
+
+ public:
+  session(trainer& of, std::span<const std::uint8_t> training, std::span<const std::uint8_t> validation)
+      : t_(of), validation_(validation), batches_(training, options(of, training, validation)), rate_(schedule_of(of.settings_)) {
+    train::evaluation_set(validation, {.context = Run::time, .batch = 1});  // long enough, or throws
+    open_record();
+    p_.step = static_cast<std::uint64_t>(t_.step_.steps());
+    p_.steps = static_cast<std::uint64_t>(t_.settings_.steps);
+  }
+
+  class iterator {
+   public:
+    using value_type = progress;
+    using difference_type = std::ptrdiff_t;
+    explicit iterator(session& of) : of_(&of) {}
+    const progress& operator*() const { return of_->p_; }
+    const progress* operator->() const { return &of_->p_; }
+    iterator& operator++() { of_->advance(); return *this; }
+    void operator++(int) { of_->advance(); }
+    bool operator==(std::default_sentinel_t) const { return of_->done_; }
+
+   private:
+    session* of_;
+  };
+  iterator begin() {
+    advance();
+    return iterator(*this);
+  }
+  std::default_sentinel_t end() const { return {}; }
+
+ private:
+  static train::loader_options options(trainer& t, std::span<const std::uint8_t> training, std::span<const std::uint8_t> validation) {
+    train::checksum text;
+    text.add(std::as_bytes(training));
+    text.add(std::as_bytes(validation));
+    if (t.resumed_ && text.value() != t.state_.text)
+      throw train::file_error("The checkpoint's run was trained on another text; name the text that it began with.");
+    t.state_.text = text.value();
+    return {.context = Run::time, .batch = Run::sequences, .seed = t.step_.seed(), .start = t.state_.data};
+  }
+
+  std::filesystem::path file(const char* name) const { return t_.settings_.folder / name; }
+
+  void open_record() {
+    const auto& folder = t_.settings_.folder;
+    if (folder.empty()) return;
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) train::fail(folder, "cannot be made", error.value());
+    if (!t_.resumed_ && (std::filesystem::exists(file("log.csv")) || std::filesystem::exists(file("checkpoint.safetensors"))))
+      throw train::file_error(train::quoted(folder) + " holds another run; resume that one or name another folder.");
+    log_ = t_.resumed_ ? train::csv_log::resume(file("log.csv"), t_.state_.step) : train::csv_log::create(file("log.csv"));
+    if (!log_->rows().empty() && log_->rows().back().seconds > 0) earlier_ = log_->rows().back().seconds;
+    for (const auto& row : log_->rows())
+      if (!std::isnan(row.validation_loss)) p_.last_validation_loss = row.validation_loss;
+  }
+
+  void advance() {
+    const trainer_settings& s = t_.settings_;
+    if (p_.step >= p_.steps) {
+      done_ = true;
+      return;
+    }
+    const auto begin = clock::now();
+    const train::token_batch batch = batches_.next();
+    p_.loss = t_.step_.gradients(batch.inputs, batch.targets);
+    p_.validation_loss = p_.gradient_norm = progress::none;
+    p_.learning_rate = rate_.rate(static_cast<long>(p_.step));
+    if (!std::isfinite(p_.loss)) diverge("loss", p_.loss);
+    const update_result update = t_.step_.update(static_cast<float>(p_.learning_rate), s.largest_norm);
+    p_.gradient_norm = update.gradient_norm;
+    if (!update.applied) diverge("norm of the gradients", update.gradient_norm);
+    t_.state_.data = batches_.position();
+    ++p_.step;
+    p_.tokens = p_.step * static_cast<std::uint64_t>(Run::tokens);
+    trained_ += std::chrono::duration<double>(clock::now() - begin).count();
+    ++steps_here_;
+    p_.tokens_per_second = static_cast<double>(steps_here_) * static_cast<double>(Run::tokens) / trained_;
+    if (s.peak > 0) p_.fraction_of_peak = p_.tokens_per_second * flops_per_token<Run> / s.peak;
+
+    const bool last = p_.step == p_.steps, keeps = last || p_.step % static_cast<std::uint64_t>(s.checkpoint_every) == 0;
+    const bool evaluates = keeps || p_.step % static_cast<std::uint64_t>(s.evaluate_every) == 0;
+    if (evaluates) {
+      const auto start = clock::now();
+      p_.validation_loss = p_.last_validation_loss = t_.evaluate(validation_, static_cast<std::uint64_t>(s.evaluation_windows));
+      evaluated_ += std::chrono::duration<double>(clock::now() - start).count();
+      ++evaluations_;
+      if (!std::isfinite(p_.validation_loss)) diverge("validation loss", p_.validation_loss);
+    }
+    const double left = static_cast<double>(p_.steps - p_.step);
+    p_.seconds_left = left * trained_ / static_cast<double>(steps_here_);
+    if (evaluations_ > 0) p_.seconds_left += left / static_cast<double>(s.evaluate_every) * evaluated_ / evaluations_;
+    record();
+    if (evaluates) draw();
+    if (keeps && !s.folder.empty()) {
+      log_->sync();
+      t_.save(file("checkpoint.safetensors"));
+      kept_ = true;
+    }
+  }
+
+  void record() {
+    if (!log_) return;
+    log_->append({p_.step, p_.tokens, p_.loss, p_.validation_loss, p_.learning_rate, p_.gradient_norm, p_.tokens_per_second, earlier_ + trained_ + evaluated_});
+  }
+  void draw() const {
+    if (!log_) return;
+    const trainer_settings& s = t_.settings_;
+    train::loss_plot plot;
+    plot.title = s.title.empty() ? "Training" : s.title;
+    plot.yardsticks = s.yardsticks;
+    plot.curves = {{"training", {}, true, false}, {"validation", {}, false, true}};
+    for (const auto& row : log_->rows()) {
+      plot.curves[0].points.push_back({static_cast<double>(row.step), row.loss});
+      if (!std::isnan(row.validation_loss)) plot.curves[1].points.push_back({static_cast<double>(row.step), row.validation_loss});
+    }
+    train::write_svg(file("loss.svg"), plot);
+  }
+  // The record says what happened; the checkpoint in the folder is of an earlier step, whose loss was finite.
+  [[noreturn]] void diverge(const char* what, double value) {
+    const bool counted = std::string_view(what) == "validation loss";
+    const std::uint64_t number = p_.step + (counted ? 0 : 1);
+    p_.step = number;
+    record();
+    draw();
+    std::string to = "choose a smaller learning rate.";
+    if (kept_ || (t_.resumed_ && std::filesystem::exists(file("checkpoint.safetensors"))))
+      to = "resume from " + train::quoted(file("checkpoint.safetensors")) + " with a smaller learning rate.";
+    throw diverged("The " + std::string(what) + " became " + (std::isnan(value) ? "NaN" : "infinite") + " at step " + std::to_string(number) + "; " + to);
+  }
+
+  trainer& t_;
+  std::span<const std::uint8_t> validation_;
+  train::loader<std::uint8_t> batches_;
+  cosine_decay rate_;
+  std::optional<train::csv_log> log_;
+  progress p_;
+  double trained_ = 0, evaluated_ = 0, earlier_ = 0;  // seconds
+  std::uint64_t steps_here_ = 0;
+  double evaluations_ = 0;
+  bool done_ = false, kept_ = false;
+};
+
+}  // namespace formwork
