@@ -75,7 +75,7 @@ template <class Run> class trainer {
   // the same text and settings (restore_settings). Throws train::file_error, and then nothing has changed.
   void resume(const std::filesystem::path& path) {
     const auto before = train::read_checkpoint_state(train::safetensors_file(path));
-    if (before.step > static_cast<std::uint64_t>(settings_.steps))
+    if (before.step >= static_cast<std::uint64_t>(settings_.steps))
       throw std::invalid_argument("The checkpoint has " + std::to_string(before.step) + " steps already, the run shall have " +
                                   std::to_string(settings_.steps) + "; choose more steps.");
     state_ = train::load_checkpoint(path, tensors(), model_checksum<model>());
