@@ -51,6 +51,14 @@ template <class Run> class training_step {
     return total / static_cast<float>(Run::passes);
   }
 
+  // The first pass of gradients(), each launch through each(kernel number, launch): for timing kernels one by one.
+  template <class Observe>
+  float observe_gradients(std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets, Observe const& each) {
+    check_tokens(tokens, Run::tokens, Run::vocabulary, "tokens");
+    check_tokens(targets, Run::tokens, Run::vocabulary, "targets");
+    return observe<typename programs::training_step>(tokens.data(), targets.data(), floats(map.gradients), steps_ * Run::passes, each);
+  }
+
   // One step of the optimizer on the gradients, scaled down where their norm is above `largest_norm`.
   update_result update(float learning_rate, float largest_norm = 1.f) {
     update_result r;
@@ -100,11 +108,15 @@ template <class Run> class training_step {
   std::byte* workspace() const { return memory_.data() + map.workspace; }
 
   template <class Step> float run(std::int32_t const* tokens, std::int32_t const* targets, float* gradients, long number) {
+    return observe<Step>(tokens, targets, gradients, number, [](int, auto const& launch) { launch(); });
+  }
+  template <class Step, class Observe>
+  float observe(std::int32_t const* tokens, std::int32_t const* targets, float* gradients, long number, Observe const& each) {
     float loss = 0;
     void* inputs[] = {const_cast<std::int32_t*>(tokens), const_cast<std::int32_t*>(targets)};  // read only
     void* outputs[] = {&loss};
-    Step::run({workspace(), memory_.data() + map.parameters, reinterpret_cast<std::byte*>(gradients), inputs, outputs, seed_,
-               static_cast<std::uint32_t>(number)});
+    Step::run_observed({workspace(), memory_.data() + map.parameters, reinterpret_cast<std::byte*>(gradients), inputs, outputs, seed_,
+                        static_cast<std::uint32_t>(number)}, each);
     return loss;
   }
 
