@@ -1,6 +1,5 @@
 // Runs lowered kernels as data, at run time: one plain loop per skeleton over the frozen program, with the memory plan's
-// bytes but without templates. So thousands of programs can be tested without compiling them. Arithmetic is f64, what
-// lies in memory is f32; the workspace starts as NaN, so that a value read before it is written shows.
+// bytes but without templates. So thousands of programs can be tested without compiling them. Sums are f64, values f32; the workspace starts as NaN, so that a value read before it is written shows.
 #pragma once
 
 #include <bit>
@@ -178,7 +177,9 @@ class kernel_machine {
   double computed(instruction const& i, int lane) const {
     double x[max_operands]{};
     for (int j = 0; j < max_operands && i.in[j] >= 0; ++j) x[j] = value_of(i.in[j], lane);
-    return i.what == opcode::cast ? converted(x[0], i.type) : i.op->evaluate(x);
+    // Rounded, so that what is computed twice has the same bits twice.
+    double y = i.what == opcode::cast ? converted(x[0], i.type) : i.op->evaluate(x);
+    return i.type == dtype::f32 ? static_cast<double>(static_cast<float>(y)) : y;
   }
   double generated(instruction const& i, long where) const {
     if (i.what == opcode::index) return static_cast<double>(where / i.inner % i.extent);
@@ -194,7 +195,7 @@ class kernel_machine {
     kept.assign(static_cast<std::size_t>(k->kept), std::vector<double>(static_cast<std::size_t>(k->columns), std::numeric_limits<double>::quiet_NaN()));
   }
 
-  void row_level(int stage, std::vector<double> const* totals = nullptr) {
+  void row_level(int stage) {
     for (int s = 0; s < k->instructions; ++s) {
       instruction const& i = at(s);
       if (i.what == opcode::gather && stage == 0) {
@@ -212,7 +213,6 @@ class kernel_machine {
         default: break;
       }
     }
-    (void)totals;
   }
 
   // Element-level instructions of a stage at columns [c, c + count).
@@ -228,7 +228,7 @@ class kernel_machine {
           case opcode::load: case opcode::gather: v = read(i.argument, element()); break;
           case opcode::index: case opcode::random: v = generated(i, element()); break;
           case opcode::map: case opcode::cast: v = computed(i, l); break;
-          case opcode::accumulator: v = accumulated[l]; break;
+          case opcode::accumulator: v = static_cast<float>(accumulated[l]); break;
           case opcode::store: write(i.argument, element(), value_of(i.in[0], l)); break;
           case opcode::keep: kept[static_cast<std::size_t>(i.argument)][static_cast<std::size_t>(c + l)] = value_of(i.in[0], l); break;
           case opcode::recall: lane_value[static_cast<std::size_t>(i.in[0])][static_cast<std::size_t>(l)] = kept[static_cast<std::size_t>(i.argument)][static_cast<std::size_t>(c + l)]; break;
@@ -290,7 +290,7 @@ class kernel_machine {
         for (int j = 0; j < k->instructions; ++j) sums[static_cast<std::size_t>(j)] = neutral(j);
         each_block([&](long c, int count) { elements(s, c, count); });
         for (int j = 0; j < k->instructions; ++j)
-          if ((at(j).what == opcode::reduce_sum || at(j).what == opcode::reduce_maximum) && at(j).stage == s) row_value[static_cast<std::size_t>(j)] = sums[static_cast<std::size_t>(j)];
+          if ((at(j).what == opcode::reduce_sum || at(j).what == opcode::reduce_maximum) && at(j).stage == s) row_value[static_cast<std::size_t>(j)] = static_cast<float>(sums[static_cast<std::size_t>(j)]);
       }
       row_level(k->stages);
     });
@@ -396,7 +396,7 @@ class kernel_machine {
   }
 
   void attend_backward() {
-    long depth = k->shape[0].size[3], keys = k->shape[1].size[1], queries = k->shape[0].size[1];
+    long depth = k->shape[0].size[3], keys = k->shape[1].size[1];
     dims const &q = k->shape[0], &kv = k->shape[1];
     auto clear = [&](int a, dims const& d) {
       if (!base[static_cast<std::size_t>(a)]) return;
@@ -405,7 +405,6 @@ class kernel_machine {
           for (long h = 0; h < d[2]; ++h)
             for (long i = 0; i < depth; ++i) write(a, head(a, b, t, h) + i, 0);
     };
-    (void)queries;
     clear(6, q);
     clear(7, kv);
     clear(8, kv);

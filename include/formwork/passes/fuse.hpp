@@ -14,7 +14,7 @@ namespace detail {
 
 class fuser : operand_reader {
  public:
-  constexpr explicit fuser(graph const& program) : operand_reader{program}, uses(program), f(program) {
+  constexpr explicit fuser(graph const& program) : operand_reader{program}, uses(program), f(program), prepared(program.nodes.size(), 0) {
     live = live_nodes(program);
   }
 
@@ -48,6 +48,9 @@ class fuser : operand_reader {
   use_table uses;
   fusion f;
   std::vector<char> live;
+  std::vector<int> prepared;  // node -> the last round in which its operands from memory were asked for
+  int round = 0;
+  std::vector<int> waiting;   // kernels that wait for what is being placed
 
   constexpr int& owner(int id) { return f.owner[static_cast<std::size_t>(id)]; }
   constexpr bool in_score(int id) const { return g.scopes[static_cast<std::size_t>(g[id].scope)].what == scope_kind::score; }
@@ -95,7 +98,11 @@ class fuser : operand_reader {
       return;
     }
     if (is_generator(g[x].what) || g[x].what == kind::carry || g[x].what == kind::final) return;
-    if (is_floating_node(x)) materialize(x, k);
+    if (is_floating_node(x)) {
+      waiting.push_back(k);
+      materialize(x);
+      waiting.pop_back();
+    }
     if (owner(x) >= 0) {
       f.stored[static_cast<std::size_t>(x)] = 1;
       if (owner(x) != k) f.depend(k, owner(x));
@@ -168,6 +175,29 @@ class fuser : operand_reader {
   // Makes i a member of group k, with its floating operands.
   constexpr void take(int k, int i) {
     if (is_member(k, i)) return;
+    prepare(k, i, ++round);
+    add_member(k, i);
+  }
+  // What the new members read from memory gets there first: it may itself need one of them from memory, which then
+  // belongs to a kernel before this one.
+  constexpr void prepare(int k, int i, int in_round) {
+    if (prepared[static_cast<std::size_t>(i)] == in_round) return;
+    prepared[static_cast<std::size_t>(i)] = in_round;
+    for (int j = 0; j < g[i].inputs; ++j) {
+      int x = g[i].in[static_cast<std::size_t>(j)];
+      operand o = look(x);
+      if (o.free || (g[i].what != kind::gather && is_member(k, o.source))) continue;
+      if (joins(k, i, o)) prepare(k, o.source, in_round);
+      else need(x, k);
+    }
+  }
+  // Is an operand of i computed in k, rather than read from memory?
+  constexpr bool joins(int k, int i, operand const& o) {
+    if (g[i].what == kind::gather || g[o.source].scope != g[i].scope || !(o.in_order || o.per_row)) return false;
+    return (is_floating_node(o.source) || (owner(o.source) != k && duplicable(o.source))) && can_take(k, o.source);
+  }
+  constexpr void add_member(int k, int i) {
+    if (is_member(k, i)) return;
     {
       group& K = f.groups[static_cast<std::size_t>(k)];
       bool row_level = is_elementwise(g[i].what) && K.rows >= 0 && K.rows != K.domain.elements() && g[i].shape.elements() == K.rows;
@@ -182,15 +212,8 @@ class fuser : operand_reader {
     for (int j = 0; j < g[i].inputs; ++j) {
       int x = g[i].in[static_cast<std::size_t>(j)];
       operand o = look(x);
-      if (o.free) continue;
-      if (g[i].what == kind::gather) {
-        need(x, k);
-        continue;
-      }
-      if (is_member(k, o.source)) continue;
-      bool floating = (is_floating_node(o.source) || (owner(o.source) != k && duplicable(o.source))) && g[o.source].scope == g[i].scope &&
-                      (o.in_order || o.per_row);
-      if (floating && can_take(k, o.source)) take(k, o.source);
+      if (o.free || (g[i].what != kind::gather && is_member(k, o.source))) continue;
+      if (joins(k, i, o)) add_member(k, o.source);
       else need(x, k);
     }
     f.groups[static_cast<std::size_t>(k)].members.push_back(i);
@@ -245,13 +268,15 @@ class fuser : operand_reader {
   }
 
   // An existing kernel over the same rows that reads one of the same operands, or computes one.
-  constexpr int find_sharing(int i, int reader = -1) {
+  constexpr int find_sharing(int i) {
     std::vector<int> reads;
     collect(i, reads, 0);
     for (int k = static_cast<int>(f.groups.size()) - 1; k >= 0; --k) {
       group const& K = f.groups[static_cast<std::size_t>(k)];
       if (K.what != skeleton::rows || K.scope != g[i].scope) continue;
-      if (reader >= 0 && (k == reader || f.depends(k, reader))) continue;
+      bool too_late = false;
+      for (int w : waiting) too_late = too_late || k == w || f.depends(k, w);
+      if (too_late) continue;
       bool shares = false;
       for (int x : reads)
         for (int m : K.members) {
@@ -321,8 +346,8 @@ class fuser : operand_reader {
   }
 
   // x gets into memory: by a kernel over the same elements that reads the same operands, else by one of its own.
-  constexpr void materialize(int x, int reader = -1) {
-    int k = find_sharing(x, reader);
+  constexpr void materialize(int x) {
+    int k = find_sharing(x);
     if (k < 0) k = f.add_group(skeleton::rows, g[x].scope, x, g[x].shape);
     take(k, x);
     owner(x) = k;
