@@ -26,8 +26,8 @@ class plot_axis {
   plot_axis(plot_range range, int most, bool whole) {
     if (!(range.low <= range.high)) range = {0, 1};
     if (const double least = 1e-9 * std::max({std::abs(range.low), std::abs(range.high), 1e-290}); range.high - range.low < least) {
-      const double room = range.low == 0 ? 1 : std::abs(range.low) / 2;
-      range = {range.low - room, range.high + room};
+      const double room = std::abs(range.low) / 2;
+      range = range.low == 0 ? plot_range{0, 1} : plot_range{range.low - room, range.high + room};
     }
     // Halves, so that a range of opposite huge numbers does not overflow.
     const double raw = 2 * (range.high / 2 / std::max(1, most) - range.low / 2 / std::max(1, most));

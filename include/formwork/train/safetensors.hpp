@@ -26,10 +26,10 @@ inline constexpr std::string_view checksum_key = "formwork.checksum";
 
 // One tensor to write: its bytes stay where they are until the call is over.
 struct safetensors_source {
-  std::string name;
+  std::string name = {};
   dtype type = dtype::f32;
-  std::vector<std::uint64_t> shape;   // outermost first
-  std::span<const std::byte> data;    // size_of(type) x shape bytes, row-major
+  std::vector<std::uint64_t> shape = {};   // outermost first
+  std::span<const std::byte> data = {};    // size_of(type) x shape bytes, row-major
 };
 
 // A mapped safetensors file. The constructor checks the whole header; it throws file_error on any damage it

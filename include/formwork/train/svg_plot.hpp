@@ -22,22 +22,22 @@ struct plot_point {
 };
 
 struct plot_curve {
-  std::string label;
-  std::vector<plot_point> points;  // in the order of x; points that are not finite are left out
+  std::string label = {};
+  std::vector<plot_point> points = {};  // in the order of x; points that are not finite are left out
   bool noisy = false;              // drawn faint, with its moving average on top
   bool marks = false;              // a dot at every point
 };
 
 struct plot_yardstick {
-  std::string label;
+  std::string label = {};
   double y = 0;
 };
 
 struct loss_plot {
-  std::string title, subtitle;
+  std::string title = {}, subtitle = {};
   std::string x_label = "step", y_label = "loss, nats per byte";
-  std::vector<plot_curve> curves;
-  std::vector<plot_yardstick> yardsticks;  // horizontal lines to hold the curves against
+  std::vector<plot_curve> curves = {};
+  std::vector<plot_yardstick> yardsticks = {};  // horizontal lines to hold the curves against
   int width = 960, height = 540;           // pixels
 };
 
@@ -84,14 +84,15 @@ inline std::vector<plot_point> thinned(std::span<const plot_point> points, std::
   return kept;
 }
 
-// Mean of the points within `reach` places on either side, fewer at the ends, always as many on both sides.
+// Mean of the points within `reach` places on either side. Near the beginning, where losses are steep, it takes as
+// many on the left as on the right; at the end it takes what there is, so that the last value is not a single noisy one.
 inline std::vector<plot_point> averaged(std::span<const plot_point> points, std::size_t reach) {
   std::vector<double> sums{0};
   for (const auto& p : points) sums.push_back(sums.back() + p.y);
   std::vector<plot_point> smooth;
   for (std::size_t i = 0; i < points.size(); ++i) {
-    const std::size_t r = std::min({reach, i, points.size() - 1 - i});
-    smooth.push_back({points[i].x, (sums[i + r + 1] - sums[i - r]) / static_cast<double>(2 * r + 1)});
+    const std::size_t r = std::min(reach, i), end = std::min(i + r + 1, points.size());
+    smooth.push_back({points[i].x, (sums[end] - sums[i - r]) / static_cast<double>(end - (i - r))});
   }
   return smooth;
 }
