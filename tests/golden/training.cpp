@@ -1,5 +1,5 @@
-// Training runs of a GPT and a Llama, compiled in f32, against PyTorch in f64: logits, loss, every gradient, and the
-// losses of ten steps of AdamW with clipping.
+// Training runs of a GPT and a Llama, compiled in f32, against PyTorch in f64: logits, loss, every gradient,
+// and the losses of ten steps of AdamW with clipping.
 #include "formwork/backend/cpu/cpu.hpp"
 #include "formwork/optim/adamw.hpp"
 #include "formwork/train/training_step.hpp"
@@ -12,10 +12,11 @@ using namespace formwork::testing;
 
 namespace {
 
-// How far apart two arrays are, in units of f32 rounding (2^-24) of the root of the sum of squares. Along the way of a
-// value through two layers lie at most 100 operations that round; their errors are independent and, each of at most
-// one unit, add up like a random walk: 10 units. The backward pass is as long again, and the sums of at most 128
-// products in every contraction are blocked by 8 lanes or more, 16 roundings each. Five times sqrt(200 + 16) = 73.
+// How far apart two arrays are, in units of f32 rounding (2^-24) of the root of the sum of squares. Along the
+// way of a value through two layers lie at most 100 operations that round; their errors are independent and,
+// each of at most one unit, add up like a random walk: 10 units. The backward pass is as long again, and the
+// sums of at most 128 products in every contraction are blocked by 8 lanes or more, 16 roundings each. Five
+// times sqrt(200 + 16) = 73.
 constexpr double rounding = 0x1p-24, tolerance = 73 * rounding;
 
 double difference(std::span<const float> result, std::span<const float> expected) {
@@ -49,7 +50,8 @@ void require_with_teeth(std::span<const float> result, std::span<const float> ex
   }
 }
 
-template <class Model> using golden_run = training<Model, adamw, batch<golden_batch, golden_time>, cpu_device>;
+template <class Model>
+using golden_run = training<Model, adamw, batch<golden_batch, golden_time>, cpu_device>;
 
 template <class Model> struct logits_source {
   static constexpr graph make() {
@@ -95,8 +97,8 @@ template <class Model> void check_first_step(std::string const& name) {
   CHECK(training_step<run>::entries.size() == file.parameters());
   for (auto const& e : training_step<run>::entries) {
     CAPTURE(e.name.view());
-    auto gradient = std::span<const float>(step.gradient_values()).subspan(static_cast<std::size_t>(e.offset),
-                                                                           static_cast<std::size_t>(e.elements));
+    auto gradient = std::span<const float>(step.gradient_values())
+                        .subspan(static_cast<std::size_t>(e.offset), static_cast<std::size_t>(e.elements));
     require_with_teeth(gradient,
                        file.template get<float>("gradient." + std::string(e.name.view()), shape_of(e)),
                        static_cast<std::size_t>(e.shape[-1]));
@@ -147,12 +149,14 @@ template <class Model> void check_ten_losses(std::string const& name) {
 TEST_CASE("training: a compiled GPT gives PyTorch's logits, loss and gradients") {
   check_first_step<gpt<golden_gpt_config>>("gpt");
 }
-TEST_CASE("training: ten steps of a GPT give PyTorch's losses, with the same bits for any number of threads") {
+TEST_CASE(
+    "training: ten steps of a GPT give PyTorch's losses, with the same bits for any number of threads") {
   check_ten_losses<gpt<golden_gpt_config>>("gpt");
 }
 TEST_CASE("training: a compiled Llama gives PyTorch's logits, loss and gradients") {
   check_first_step<llama<golden_llama_config>>("llama");
 }
-TEST_CASE("training: ten steps of a Llama give PyTorch's losses, with the same bits for any number of threads") {
+TEST_CASE(
+    "training: ten steps of a Llama give PyTorch's losses, with the same bits for any number of threads") {
   check_ten_losses<llama<golden_llama_config>>("llama");
 }

@@ -89,20 +89,20 @@ float gradient_of(long i, long t) {
     std::mt19937 random(3);
     std::normal_distribution<float> normal;
     std::vector<float> x(8191);
-    for (std::size_t k = 0; k < x.size(); ++k) x[k] = k % 97 == 0 ? 0.f : normal(random) * std::pow(10.f, static_cast<float>(k % 5) - 3);
+    for (std::size_t k = 0; k < x.size(); ++k)
+      x[k] = k % 97 == 0 ? 0.f : normal(random) * std::pow(10.f, static_cast<float>(k % 5) - 3);
     return x;
   }();
   return table[static_cast<std::size_t>((i + 31 * t) % static_cast<long>(table.size()))];
 }
 float start_of(long i) { return gradient_of(i * 7, 11) + 0.5f; }
 
-template <class Optimizer> struct outcome {
-  std::vector<float> parameters, states;
-};
+template <class Optimizer> struct outcome { std::vector<float> parameters, states; };
 template <class Optimizer> outcome<Optimizer> run(int threads) {
   thread_guard use(threads);
   using step = optimizer_step<Optimizer, cpu_device, elements, decayed>;
-  arena memory(static_cast<std::size_t>(2 * elements + step::state_elements) * sizeof(float) + step::workspace_bytes);
+  arena memory(static_cast<std::size_t>(2 * elements + step::state_elements) * sizeof(float) +
+               step::workspace_bytes);
   float* p = reinterpret_cast<float*>(memory.data());
   float *g = p + elements, *s = g + elements;
   std::byte* workspace = reinterpret_cast<std::byte*>(s + step::state_elements);
@@ -114,8 +114,9 @@ template <class Optimizer> outcome<Optimizer> run(int threads) {
   return {{p, p + elements}, {s, s + step::state_elements}};
 }
 
-// Every step rounds a parameter at most four times, and the way it goes in a step, 2 rate at most for the formulas
-// that divide and 10 rate |g| for the others, eight times; states twelve times. 2^-24 is one rounding.
+// Every step rounds a parameter at most four times, and the way it goes in a step, 2 rate at most for the
+// formulas that divide and 10 rate |g| for the others, eight times; states twelve times. 2^-24 is one
+// rounding.
 template <class Optimizer> bool good(outcome<Optimizer> const& o, formula const& f) {
   for (long i = 0; i < elements; ++i) {
     element e{start_of(i), {}};
@@ -127,10 +128,13 @@ template <class Optimizer> bool good(outcome<Optimizer> const& o, formula const&
       largest = std::max(largest, std::abs(e.p));
       for (int k = 0; k < Optimizer::states; ++k) state[k] = std::max(state[k], std::abs(e.state[k]));
     }
-    auto near = [](double got, double expected, double bound) { return std::abs(got - expected) <= bound * 0x1p-24; };
+    auto near = [](double got, double expected, double bound) {
+      return std::abs(got - expected) <= bound * 0x1p-24;
+    };
     if (!near(o.parameters[static_cast<std::size_t>(i)], e.p, 4.0 * steps * largest + 8 * way)) return false;
     for (int k = 0; k < Optimizer::states; ++k)
-      if (!near(o.states[static_cast<std::size_t>(k * elements + i)], e.state[k], 12.0 * state[k])) return false;
+      if (!near(o.states[static_cast<std::size_t>(k * elements + i)], e.state[k], 12.0 * state[k]))
+        return false;
   }
   return true;
 }
@@ -147,7 +151,8 @@ template <class Optimizer> void check(formula const& f, teeth_of teeth = {}) {
   for (float& x : wrong.parameters) x *= 1.0001f;
   CHECK_FALSE(good(wrong, f));
   wrong = o;
-  std::swap_ranges(wrong.parameters.begin(), wrong.parameters.begin() + arena_row, wrong.parameters.begin() + arena_row);
+  std::swap_ranges(wrong.parameters.begin(), wrong.parameters.begin() + arena_row,
+                   wrong.parameters.begin() + arena_row);
   CHECK_FALSE(good(wrong, f));
   if (Optimizer::states > 0) {
     wrong = o;
@@ -171,10 +176,16 @@ TEST_CASE("adamw: as its formula in f64") {
   check<adamw>(adamw_formula<adamw_config>(), {.counts = true});
   CHECK_FALSE(good(run<adamw>(1), adamw_formula<slow_config>()));
 }
-TEST_CASE("adamw: another configuration") { check<adamw_with<slow_config>>(adamw_formula<slow_config>(), {.counts = true}); }
-TEST_CASE("sgd: without momentum") { check<sgd_with<plain_config>>(sgd_formula<plain_config>(), {.decay = false}); }
+TEST_CASE("adamw: another configuration") {
+  check<adamw_with<slow_config>>(adamw_formula<slow_config>(), {.counts = true});
+}
+TEST_CASE("sgd: without momentum") {
+  check<sgd_with<plain_config>>(sgd_formula<plain_config>(), {.decay = false});
+}
 TEST_CASE("sgd: with momentum") { check<sgd_with<momentum_config>>(sgd_formula<momentum_config>()); }
-TEST_CASE("sgd: with Nesterov's momentum") { check<sgd_with<nesterov_config>>(sgd_formula<nesterov_config>()); }
+TEST_CASE("sgd: with Nesterov's momentum") {
+  check<sgd_with<nesterov_config>>(sgd_formula<nesterov_config>());
+}
 TEST_CASE("optimizer: one from outside the library") { check<lion>(lion_formula); }
 
 TEST_CASE("optimizer: one kernel reads and writes every arena once") {

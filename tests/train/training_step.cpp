@@ -71,14 +71,17 @@ static_assert(whole::tokens == 30 && gathered::tokens == 30 && gathered::pass_to
 static_assert(arena_map_of<whole>.workspace == 4 * 2 * 4096 * sizeof(float));
 static_assert(arena_map_of<gathered>.workspace == 5 * 2 * 4096 * sizeof(float));
 static_assert(arena_bytes<whole> > static_cast<long long>(arena_map_of<whole>.workspace));
-static_assert(kernels_per_step<gathered> == 3 * (kernels_per_step<whole> - optimizer_step<adamw, cpu_device, 8192, 4096>::launches) + 2 +
-                                                optimizer_step<adamw, cpu_device, 8192, 4096>::launches);
+static_assert(kernels_per_step<gathered> ==
+              3 * (kernels_per_step<whole> - optimizer_step<adamw, cpu_device, 8192, 4096>::launches) + 2 +
+                  optimizer_step<adamw, cpu_device, 8192, 4096>::launches);
 
 constexpr auto const& entries = training_step<whole>::entries;
 static_assert(entries.size() == 1 + 3 * 2 + 2);
 static_assert(entries[0].name.view() == "tokens.weight" && entries[0].offset == 0 && entries[0].decays);
-static_assert(entries[2].name.view() == "layers.1.inner.weight" && entries[2].offset == entries[1].offset + 576);
-static_assert(entries[5].name.view() == "layers.1.inner.bias" && entries[5].offset == 4096 + 24 && !entries[5].decays);
+static_assert(entries[2].name.view() == "layers.1.inner.weight" &&
+              entries[2].offset == entries[1].offset + 576);
+static_assert(entries[5].name.view() == "layers.1.inner.bias" && entries[5].offset == 4096 + 24 &&
+              !entries[5].decays);
 
 struct data {
   std::vector<std::int32_t> tokens, targets;
@@ -90,7 +93,9 @@ struct data {
   }
 };
 
-template <class Step> std::vector<float> copy_of(Step& s) { return {s.parameters().begin(), s.parameters().end()}; }
+template <class Step> std::vector<float> copy_of(Step& s) {
+  return {s.parameters().begin(), s.parameters().end()};
+}
 
 double distance(std::span<const float> a, std::span<const float> b) {
   double error = 0, norm = 0;
@@ -121,15 +126,16 @@ TEST_CASE("training step: parameters start by their number, whatever the layout"
   for (auto const& e : entries) {
     covered += static_cast<std::size_t>(e.elements);
     for (long i = 0; i < e.elements; ++i) {
-      const float expected =
-          e.start == initial::zeros
-              ? 0.f
-              : 0.02f * philox::normal(5, initial_stream(e.parameter), static_cast<std::uint64_t>(e.first + i));
+      const float expected = e.start == initial::zeros
+                                 ? 0.f
+                                 : 0.02f * philox::normal(5, initial_stream(e.parameter),
+                                                          static_cast<std::uint64_t>(e.first + i));
       REQUIRE(a.parameters()[static_cast<std::size_t>(e.offset + i)] == expected);
     }
   }
   CHECK(covered == weights);
-  CHECK(a.parameters()[static_cast<std::size_t>(entries[1].offset)] != a.parameters()[static_cast<std::size_t>(entries[2].offset)]);
+  CHECK(a.parameters()[static_cast<std::size_t>(entries[1].offset)] !=
+        a.parameters()[static_cast<std::size_t>(entries[2].offset)]);
   for (float s : a.state(0)) REQUIRE(s == 0);
   for (float s : a.state(1)) REQUIRE(s == 0);
   for (float g : a.gradient_values()) REQUIRE(g == 0);
@@ -218,7 +224,8 @@ TEST_CASE("training step: the same bits again, for any number of threads, and wh
     now.gradients(data(n).tokens, data(n).targets);
     now.update(0.5f);
   }
-  CHECK(std::equal(first.begin(), first.begin() + static_cast<long>(b.parameters().size()), b.parameters().begin()));
+  CHECK(std::equal(first.begin(), first.begin() + static_cast<long>(b.parameters().size()),
+                   b.parameters().begin()));
 }
 
 TEST_CASE("training step: evaluation drops nothing and leaves the gradients") {
@@ -281,11 +288,13 @@ TEST_CASE("training step: numbers outside the vocabulary are refused with a sent
   auto bad = d;
   bad.tokens[7] = 19;
   CHECK(message_of([&] { a.gradients(bad.tokens, bad.targets); }) ==
-        "Number 7 of the batch's tokens is 19, but the model's vocabulary is 0 to 18; encode the text for this model.");
+        "Number 7 of the batch's tokens is 19, but the model's vocabulary is 0 to 18; encode the text for "
+        "this model.");
   bad = d;
   bad.targets[29] = -1;
   CHECK(message_of([&] { a.evaluate(bad.tokens, bad.targets); }) ==
-        "Number 29 of the batch's targets is -1, but the model's vocabulary is 0 to 18; encode the text for this model.");
+        "Number 29 of the batch's targets is -1, but the model's vocabulary is 0 to 18; encode the text for "
+        "this model.");
   bad.tokens.pop_back();
   CHECK(message_of([&] { a.gradients(bad.tokens, d.targets); }) ==
         "The batch has 29 tokens, but a step takes 30 of them: sequences times their length.");

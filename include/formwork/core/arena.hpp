@@ -28,9 +28,11 @@ class arena {
 #if defined(__unix__)
     void* mapped = MAP_FAILED;
     if (bytes <= static_cast<std::size_t>(-1) - alignment)
-      mapped = mmap(nullptr, bytes + alignment, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      mapped = mmap(nullptr, bytes + alignment, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED) refuse();
-    const std::size_t past = reinterpret_cast<std::size_t>(mapped) % alignment, before = (alignment - past) % alignment;
+    const std::size_t past = reinterpret_cast<std::size_t>(mapped) % alignment,
+                      before = (alignment - past) % alignment;
     data_ = static_cast<std::byte*>(mapped) + before;
     if (before > 0) munmap(mapped, before);
     constexpr std::size_t page = 4 * KiB;
@@ -47,7 +49,8 @@ class arena {
   }
   ~arena() { release(); }
 
-  arena(arena&& from) noexcept : data_(std::exchange(from.data_, nullptr)), bytes_(std::exchange(from.bytes_, 0)) {}
+  arena(arena&& from) noexcept
+      : data_(std::exchange(from.data_, nullptr)), bytes_(std::exchange(from.bytes_, 0)) {}
   arena& operator=(arena&& from) noexcept {
     if (this != &from) {
       release();
@@ -65,8 +68,9 @@ class arena {
   std::size_t bytes_ = 0;
 
   [[noreturn]] void refuse() const {
-    throw std::runtime_error("The run needs " + std::to_string(bytes_ / static_cast<std::size_t>(MiB) + 1) +
-                             " MiB of memory, which the system does not give; choose a smaller batch, context or model.");
+    throw std::runtime_error(
+        "The run needs " + std::to_string(bytes_ / static_cast<std::size_t>(MiB) + 1) +
+        " MiB of memory, which the system does not give; choose a smaller batch, context or model.");
   }
   void release() {
     if (data_ == nullptr) return;

@@ -12,9 +12,9 @@ template <optimizer Optimizer, class Device, long Elements, long Decayed> struct
 
   static constexpr long elements = Elements;
   static constexpr long state_elements = Optimizer::states * Elements;  // all states, one after the other
-  static constexpr std::size_t workspace_bytes = norm_program::workspace_bytes > update_program::workspace_bytes
-                                                     ? norm_program::workspace_bytes
-                                                     : update_program::workspace_bytes;
+  static constexpr std::size_t workspace_bytes =
+      norm_program::workspace_bytes > update_program::workspace_bytes ? norm_program::workspace_bytes
+                                                                      : update_program::workspace_bytes;
   static constexpr long launches = norm_program::launches + update_program::launches;
 
   // Sum of the squares of all gradients, in an order that only Elements decides.

@@ -55,7 +55,8 @@ struct cosine_decay {
   float rate(long step) const {
     if (const double w = optim::warming(step, warmup); w >= 0) return static_cast<float>(peak * w);
     const double done = optim::progress(step, warmup, steps);
-    return static_cast<float>(last + 0.5 * (static_cast<double>(peak) - last) * (1 + std::cos(3.14159265358979323846 * done)));
+    return static_cast<float>(last + 0.5 * (static_cast<double>(peak) - last) *
+                                         (1 + std::cos(3.14159265358979323846 * done)));
   }
 };
 

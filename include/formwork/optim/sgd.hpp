@@ -28,8 +28,10 @@ template <class Config = sgd_config> struct sgd_with {
       return updated{p - factor[0] * g};
     } else {
       auto b = state[0] * Config::momentum + g;
-      if constexpr (Config::nesterov) return updated{p - factor[0] * (g + b * Config::momentum), b};
-      else return updated{p - factor[0] * b, b};
+      if constexpr (Config::nesterov)
+        return updated{p - factor[0] * (g + b * Config::momentum), b};
+      else
+        return updated{p - factor[0] * b, b};
     }
   }
 };

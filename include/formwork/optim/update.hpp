@@ -1,17 +1,19 @@
-// An optimizer is a struct that says how a parameter changes, as an expression over typed values: the same for the
-// library's own and for anybody else's.
+// An optimizer is a struct that says how a parameter changes, as an expression over typed values: the same
+// for the library's own and for anybody else's.
 //
 //   struct signed_descent {                                             // p' = p - r sign(g)
 //     static constexpr int states = 0;                                  // arenas it keeps, zero at first
-//     static constexpr auto factors(float rate, long) { return std::array{rate}; }      // per step, on the host
-//     static constexpr auto update(auto const& p, auto const& g, auto const&, auto const& factor, auto const&) {
+//     static constexpr auto factors(float rate, long) { return std::array{rate}; }      // per step, on the
+//     host static constexpr auto update(auto const& p, auto const& g, auto const&, auto const& factor, auto
+//     const&) {
 //       return updated{p - factor[0] * sign(g)};
 //     }
 //   };
 //
-// p, g and each state are the flat arenas as (rows, arena_row); factor[k] is a (1) that the step computes from the
-// learning rate and its number (1, 2, ...); the last argument is 1 in the rows of parameters that decay, else 0:
-// (rows, 1). The harness makes one kernel of it, that reads and writes every arena once, in place.
+// p, g and each state are the flat arenas as (rows, arena_row); factor[k] is a (1) that the step computes
+// from the learning rate and its number (1, 2, ...); the last argument is 1 in the rows of parameters that
+// decay, else 0: (rows, 1). The harness makes one kernel of it, that reads and writes every arena once, in
+// place.
 #pragma once
 
 #include <array>
@@ -46,7 +48,8 @@ template <class Optimizer, int Declared, int Returned> struct optimizer_returns_
 
 // Numbers that an optimizer's kernel reads each step: its own factors, then the scale of the gradients.
 template <optimizer Optimizer>
-inline constexpr int factor_count = static_cast<int>(std::tuple_size_v<decltype(Optimizer::factors(0.f, 1))>) + 1;
+inline constexpr int factor_count =
+    static_cast<int>(std::tuple_size_v<decltype(Optimizer::factors(0.f, 1))>) + 1;
 
 namespace optim {
 
@@ -68,11 +71,13 @@ template <class Optimizer, long DecayedRows> struct update_of {
     constexpr int states = Optimizer::states, factors = factor_count<Optimizer>;
     auto factor = [&]<std::size_t... K>(std::index_sequence<K...>) {
       return std::array{slice<0, static_cast<long>(K), 1>(in.factors)...};
-    }(std::make_index_sequence<static_cast<std::size_t>(factors)>{});
+    }
+    (std::make_index_sequence<static_cast<std::size_t>(factors)>{});
     auto state = [&]<std::size_t... K>(std::index_sequence<K...>) {
       return std::array<arena, sizeof...(K)>{
           reshape<rows, arena_row>(slice<0, static_cast<long>(K), 1>(in.states))...};
-    }(std::make_index_sequence<static_cast<std::size_t>(states)>{});
+    }
+    (std::make_index_sequence<static_cast<std::size_t>(states)>{});
     auto row = reshape<rows, 1>(iota<rows>(in.parameters));
     auto decays = select(row < DecayedRows, constant(in.parameters, 1), 0);
     arena parameters{in.parameters.g, in.parameters.id}, gradients{in.gradients.g, in.gradients.id};
@@ -107,8 +112,11 @@ template <optimizer Optimizer, long Elements, long Decayed> struct update_source
     bind(in.factors, "factors");
     auto result = update_of<Optimizer, Decayed / arena_row>{}(no_module{}, in);
     g.outputs.push_back({name_text("parameters"), role::value, 0, result.parameter.id});
-    std::apply([&](auto const&... s) { (g.outputs.push_back({name_text("state"), role::value, 0, s.id}), ...); },
-               result.states);
+    std::apply(
+        [&](auto const&... s) {
+          (g.outputs.push_back({name_text("state"), role::value, 0, s.id}), ...);
+        },
+        result.states);
     return simplify(g);
   }
 };
@@ -135,7 +143,9 @@ template <long Elements> struct accumulate_source {
     BOOST_HANA_DEFINE_STRUCT(inputs, (arena, total), (arena, gradients), (number, factor));
   };
   struct function {
-    constexpr auto operator()(no_module, auto const& in) const { return (in.total + in.gradients) * in.factor; }
+    constexpr auto operator()(no_module, auto const& in) const {
+      return (in.total + in.gradients) * in.factor;
+    }
   };
   static constexpr graph make() { return simplify(trace<function, no_module, inputs>()); }
 };

@@ -1,32 +1,42 @@
 // The first values of a model's parameters.
 #pragma once
 
+#include <algorithm>
 #include <span>
 
-#include "../core/philox.hpp"
+#include "../backend/cpu/simd_philox.hpp"
+#include "../backend/cpu/threads.hpp"
 #include "../kernels/launch.hpp"
 #include "parameter_layout.hpp"
 
 namespace formwork {
 
-// The Philox stream of a parameter's first values. Training never gets to a step of that number, so no dropout layer
-// reads it.
-constexpr std::uint64_t initial_stream(int parameter) { return random_stream(0xffffffffu, static_cast<std::uint32_t>(parameter), 0); }
+// The Philox stream of a parameter's first values. Training never gets to a step of that number, so no
+// dropout layer reads it.
+constexpr std::uint64_t initial_stream(int parameter) {
+  return random_stream(0xffffffffu, static_cast<std::uint32_t>(parameter), 0);
+}
 
-// Element i of parameter p (its layers one after the other) starts with number i of the stream of p, wherever it lies.
+// Element i of parameter p (its layers one after the other) starts as scale times number i of the stream of
+// p, wherever it lies: philox::normal(seed, initial_stream(p), i).
 inline void initialize(parameter_entry const& e, float* to, std::uint64_t seed) {
   if (e.start != initial::normal) {
     std::fill_n(to, e.elements, e.start == initial::ones ? 1.f : 0.f);
     return;
   }
+  constexpr std::ptrdiff_t width = cpu::native_width<float>;
   const std::uint64_t stream = initial_stream(e.parameter), first = static_cast<std::uint64_t>(e.first);
   const float scale = static_cast<float>(e.scale);
-  for (std::uint64_t i = 0, n = static_cast<std::uint64_t>(e.elements); i < n;) {
-    const std::uint64_t b = (first + i) / 4;
-    const philox::block words = philox::block_of(seed, stream, b);
-    for (std::uint64_t w = (first + i) % 4; w < 4 && i < n; ++w, ++i)
-      to[i] = scale * philox::to_normal(words.word[w & ~std::uint64_t{1}], words.word[w | 1], w % 2 != 0);
-  }
+  cpu::parallel_ranges((e.elements + width - 1) / width, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+    for (std::ptrdiff_t i = begin * width, last = std::min(end * width, e.elements); i < last; i += width) {
+      const auto x = cpu::pack<float, width>(scale) *
+                     cpu::random_normal<width>(seed, stream, first + static_cast<std::uint64_t>(i));
+      if (i + width <= last)
+        x.store(to + i);
+      else
+        x.store(to + i, static_cast<int>(last - i));
+    }
+  });
 }
 
 // All parameters of a model; `parameters` has parameter_layout<Model>::elements.

@@ -1,5 +1,6 @@
-// Where each trained tensor of a model lies in the flat arena of its parameters; gradients and optimizer states lie
-// the same way. The parameters of a repeated block are one tensor per layer: "blocks.3.mlp.up.weight".
+// Where each trained tensor of a model lies in the flat arena of its parameters; gradients and optimizer
+// states lie the same way. The parameters of a repeated block are one tensor per layer:
+// "blocks.3.mlp.up.weight".
 #pragma once
 
 #include "../passes/canonicalize.hpp"
@@ -12,12 +13,12 @@ namespace formwork {
 struct parameter_entry {
   name_text name;
   dims shape{};
-  long offset = 0;     // of the first element, in elements
+  long offset = 0;  // of the first element, in elements
   long elements = 0;
-  int parameter = 0;   // number among the model's parameters; its layers share it
-  long first = 0;      // elements of that parameter before this entry
+  int parameter = 0;  // number among the model's parameters; its layers share it
+  long first = 0;     // elements of that parameter before this entry
   initial start = initial::normal;
-  double scale = 0;    // standard deviation, where it starts normal
+  double scale = 0;  // standard deviation, where it starts normal
   bool decays = false;
 };
 
@@ -33,7 +34,9 @@ struct only_parameters {
 template <class Model> constexpr graph bound_model() {
   return trace<only_parameters, Model, only_parameters::nothing>();
 }
-template <class Model> constexpr memory_plan parameter_plan() { return plan_memory(fuse(canonicalize(bound_model<Model>()))); }
+template <class Model> constexpr memory_plan parameter_plan() {
+  return plan_memory(fuse(canonicalize(bound_model<Model>())));
+}
 
 // "a.*.b.*.c" with the iterations of the loops around it, of which the last runs fastest.
 constexpr name_text numbered(graph const& g, parameter_info const& p, long copy) {
@@ -90,7 +93,15 @@ template <class Model> struct parameter_layout {
       parameter_info const& p = g.parameters[k];
       for (long copy = 0; copy < p.copies; ++copy) {
         const long n = p.shape.elements();
-        all[at++] = {detail::numbered(g, p, copy), p.shape, m.parameters[k].offset + copy * n, n, static_cast<int>(k), copy * n, p.start, p.scale, p.decays};
+        all[at++] = {detail::numbered(g, p, copy),
+                     p.shape,
+                     m.parameters[k].offset + copy * n,
+                     n,
+                     static_cast<int>(k),
+                     copy * n,
+                     p.start,
+                     p.scale,
+                     p.decays};
       }
     }
     return all;

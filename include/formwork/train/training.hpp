@@ -31,25 +31,58 @@ concept language_model = requires {
 
 // Names a backend: execute<Kernel> runs a kernel.
 template <class T>
-concept device = requires { typename T::template execute<void>; };
+concept device = requires {
+  typename T::template execute<void>;
+};
 
 namespace error {
-template <class Option> struct training_has_no_such_option;   // there are batch<B, T>, accumulate<N> and a device
-template <class... Option> struct training_needs_one_batch;   // training<model, adamw, batch<8>, cpu_device>
+template <class Option>
+struct training_has_no_such_option;  // there are batch<B, T>, accumulate<N> and a device
+template <class... Option> struct training_needs_one_batch;  // training<model, adamw, batch<8>, cpu_device>
 template <class... Option> struct training_needs_one_device;
 template <class Model> struct training_needs_a_model_with_vocabulary_and_context;
 }  // namespace error
 
 namespace detail {
 
-template <class T> concept batch_option = requires { T::batch_sequences; };
-template <class T> concept accumulate_option = requires { T::accumulated_passes; };
+template <class T>
+concept batch_option = requires {
+  T::batch_sequences;
+};
+template <class T>
+concept accumulate_option = requires {
+  T::accumulated_passes;
+};
 
-template <class... Option> constexpr long sequences_of() { return (0 + ... + [] { if constexpr (batch_option<Option>) return Option::batch_sequences; else return 0L; }()); }
-template <class... Option> constexpr long time_of() { return (0 + ... + [] { if constexpr (batch_option<Option>) return Option::batch_time; else return 0L; }()); }
+template <class T>
+concept training_option = batch_option<T> || accumulate_option<T> || device<T>;
+
+template <class... Option> constexpr long sequences_of() {
+  return (0 + ... + [] {
+    if constexpr (batch_option<Option>)
+      return Option::batch_sequences;
+    else
+      return 0L;
+  }());
+}
+template <class... Option> constexpr long time_of() {
+  return (0 + ... + [] {
+    if constexpr (batch_option<Option>)
+      return Option::batch_time;
+    else
+      return 0L;
+  }());
+}
 template <class... Option> constexpr long passes_of() {
   long n = 1;
-  ((n *= [] { if constexpr (accumulate_option<Option>) return Option::accumulated_passes; else return 1L; }()), ...);
+  ((n *=
+    [] {
+      if constexpr (accumulate_option<Option>)
+        return Option::accumulated_passes;
+      else
+        return 1L;
+    }()),
+   ...);
   return n;
 }
 template <class Option, class... Rest> struct device_of : device_of<Rest...> {};
@@ -58,10 +91,12 @@ template <device Option, class... Rest> struct device_of<Option, Rest...> { usin
 }  // namespace detail
 
 template <class Model, optimizer Optimizer, class... Option> struct training {
-  static_assert(require<language_model<Model>, error::training_needs_a_model_with_vocabulary_and_context<Model>>);
-  static_assert((require<detail::batch_option<Option> || detail::accumulate_option<Option> || device<Option>,
-                                 error::training_has_no_such_option<Option>> && ...));
-  static_assert(require<(0 + ... + detail::batch_option<Option>) == 1, error::training_needs_one_batch<Option...>>);
+  static_assert(
+      require<language_model<Model>, error::training_needs_a_model_with_vocabulary_and_context<Model>>);
+  static_assert((require<detail::training_option<Option>, error::training_has_no_such_option<Option>> &&
+                 ...));
+  static_assert(
+      require<(0 + ... + detail::batch_option<Option>) == 1, error::training_needs_one_batch<Option...>>);
   static_assert(require<(0 + ... + device<Option>) == 1, error::training_needs_one_device<Option...>>);
 
   using model_type = Model;
@@ -69,21 +104,26 @@ template <class Model, optimizer Optimizer, class... Option> struct training {
   using device_type = typename detail::device_of<Option...>::type;
 
   static constexpr long vocabulary = Model::vocabulary;
-  static constexpr long time = detail::time_of<Option...>() > 0 ? detail::time_of<Option...>() : static_cast<long>(Model::context);
-  static constexpr long pass_sequences = detail::sequences_of<Option...>();  // in one pass: also of an evaluation
-  static constexpr long passes = detail::passes_of<Option...>();             // of one step
-  static constexpr long sequences = passes * pass_sequences;                 // of one step
+  static constexpr long time = detail::time_of<Option...>() > 0 ? detail::time_of<Option...>()
+                                                                : static_cast<long>(Model::context);
+  static constexpr long pass_sequences =
+      detail::sequences_of<Option...>();                          // in one pass: also of an evaluation
+  static constexpr long passes = detail::passes_of<Option...>();  // of one step
+  static constexpr long sequences = passes * pass_sequences;      // of one step
   static constexpr long pass_tokens = pass_sequences * time, tokens = sequences * time;
 };
 
 // The programs of a run; runs that differ in the optimizer only share them.
 template <class Model, long Sequences, long Time> struct training_source {
   static constexpr graph make() {
-    return simplify(differentiate(simplify(trace<loss_of, Model, language_model_inputs<Sequences, Time>>(), stop_gradients::keep)));
+    return simplify(differentiate(
+        simplify(trace<loss_of, Model, language_model_inputs<Sequences, Time>>(), stop_gradients::keep)));
   }
 };
 template <class Model, long Sequences, long Time> struct evaluation_source {
-  static constexpr graph make() { return simplify(trace<evaluation_loss_of, Model, language_model_inputs<Sequences, Time>>()); }
+  static constexpr graph make() {
+    return simplify(trace<evaluation_loss_of, Model, language_model_inputs<Sequences, Time>>());
+  }
 };
 
 // Everything that a run executes.
@@ -107,7 +147,8 @@ struct arena_map {
   std::size_t workspace = 0, bytes = 0;
 };
 
-template <class Run> inline constexpr arena_map arena_map_of = [] {
+template <class Run>
+inline constexpr arena_map arena_map_of = [] {
   using programs = run_programs<Run>;
   using floats = typename programs::layout;
   constexpr std::size_t part = static_cast<std::size_t>(floats::elements) * sizeof(float);
@@ -129,7 +170,8 @@ template <class Run> inline constexpr arena_map arena_map_of = [] {
 template <class Run> inline constexpr long long arena_bytes = static_cast<long long>(arena_map_of<Run>.bytes);
 
 // Launches of one training step, every iteration of every loop counted.
-template <class Run> inline constexpr long kernels_per_step = [] {
+template <class Run>
+inline constexpr long kernels_per_step = [] {
   using programs = run_programs<Run>;
   long n = Run::passes * programs::training_step::launches + programs::optimizer::launches;
   if constexpr (Run::passes > 1) n += (Run::passes - 1) * programs::accumulate_step::launches;
@@ -144,22 +186,25 @@ template <class Model, long Sequences, long Time> constexpr double attention_flo
   for (node const& n : g.nodes) {
     if (n.what != kind::attend) continue;
     double copies = 1;
-    for (int s = n.scope; s != 0; s = g.scopes[static_cast<std::size_t>(s)].parent) copies *= static_cast<double>(g.scopes[static_cast<std::size_t>(s)].count);
+    for (int s = n.scope; s != 0; s = g.scopes[static_cast<std::size_t>(s)].parent)
+      copies *= static_cast<double>(g.scopes[static_cast<std::size_t>(s)].count);
     flops += 12 * copies * static_cast<double>(n.shape.elements()) * static_cast<double>(g[n.in[1]].shape[1]);
   }
   return flops;
 }
 }  // namespace detail
 
-// Floating-point operations of training on one token, forward and backward, by the convention of PaLM (Chowdhery et
-// al. 2022, appendix B): 6 N + 12 L H Q T, N parameters, L layers of H heads of size Q, T the sequence length. What a
-// causal mask skips and what is computed twice do not change it.
-template <class Run> inline constexpr double flops_per_token =
+// Floating-point operations of training on one token, forward and backward, by the convention of PaLM
+// (Chowdhery et al. 2022, appendix B): 6 N + 12 L H Q T, N parameters, L layers of H heads of size Q, T the
+// sequence length. What a causal mask skips and what is computed twice do not change it.
+template <class Run>
+inline constexpr double flops_per_token =
     6.0 * static_cast<double>(parameter_count<typename Run::model_type>) +
-    detail::attention_flops<typename Run::model_type, Run::pass_sequences, Run::time>() / static_cast<double>(Run::pass_tokens);
+    detail::attention_flops<typename Run::model_type, Run::pass_sequences, Run::time>() /
+        static_cast<double>(Run::pass_tokens);
 
-// Tokens that make the best use of the operations spent on a model of this size: 20 per parameter (Hoffmann et al.
-// 2022, table 3).
+// Tokens that make the best use of the operations spent on a model of this size: 20 per parameter (Hoffmann
+// et al. 2022, table 3).
 template <class Model> inline constexpr long long compute_optimal_tokens = 20ll * parameter_count<Model>;
 
 }  // namespace formwork
