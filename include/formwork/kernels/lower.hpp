@@ -266,11 +266,37 @@ class lowering {
     return r;
   }
 
+  // Elementwise work alone may take any axes as rows: as few as leave every operand's columns one run of memory.
+  constexpr int leading_axes() const {
+    std::vector<dims> strides;
+    auto look = [&](int x) {
+      dims stride;
+      access a = resolve(g, x, placed_layout{g, m});
+      bool fits = a.ok && restride(a.shape, a.stride, domain, stride);
+      if (fits) strides.push_back(stride);
+      return fits;
+    };
+    const int narrow = domain.rank > 1 ? domain.rank - 1 : 0;
+    for (int id : group_.members) {
+      for (int j = 0; j < g[id].inputs; ++j) {
+        int x = g[id].in[static_cast<std::size_t>(j)];
+        if (!constant_of(g, x).known && member_behind(g, group_, x) < 0 && !look(x)) return narrow;
+      }
+      if (stored_here(id) && !look(id)) return narrow;
+    }
+    for (int axes = 0; axes < narrow; ++axes) {
+      bool runs = true;
+      for (auto const& stride : strides) runs = runs && coalesce(domain, stride, axes, domain.rank).rank <= 1;
+      if (runs) return axes;
+    }
+    return narrow;
+  }
+
   constexpr void lower_rows() {
     stages = plan_stages(f, group_);
     domain = group_.domain;
     long rows = group_.rows;
-    if (rows < 0) rows = domain.rank > 1 ? domain.product(0, domain.rank - 1) : 1;
+    if (rows < 0) rows = domain.product(0, leading_axes());
     split = split_at(domain, rows);
     k.rows = rows;
     k.columns = domain.elements() / rows;

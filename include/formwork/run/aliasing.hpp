@@ -51,7 +51,7 @@ template <class Program> constexpr bool in_place(int in, int out) {
       }
       for (int i = 0; i < kernel.instructions; ++i) {
         instruction const& l = p.tape[static_cast<std::size_t>(kernel.first_instruction + i)];
-        if (l.argument != a || l.what == opcode::store) continue;
+        if (l.argument != a || l.what == opcode::store || l.what == opcode::keep || l.what == opcode::recall) continue;  // these number scratch rows
         if (l.what != opcode::load) return false;
         if (l.at == level::row ? l.stage > stored : (l.evaluated >> stored >> 1) != 0) return false;
       }
