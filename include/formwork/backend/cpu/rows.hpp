@@ -210,14 +210,15 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
   [[gnu::flatten]] static void run_column_blocks(launch_context const& ctx, std::ptrdiff_t first, std::ptrdiff_t last) {
     for (std::ptrdiff_t b = first; b < last; ++b) {
       const std::ptrdiff_t c = b * column_block * width;
-      if (c + column_block * width <= Columns) {
-        run_block<column_block, true>(ctx, c, width);
-      } else {
-        for (std::ptrdiff_t d = c; d < Columns; d += width) {
-          const int count = static_cast<int>(std::min<std::ptrdiff_t>(width, Columns - d));
-          if (count == width) run_block<1, true>(ctx, d, width);
-          else run_block<1, false>(ctx, d, count);
+      if constexpr (Columns >= column_block * width)  // narrower rows have no whole block to compile
+        if (c + column_block * width <= Columns) {
+          run_block<column_block, true>(ctx, c, width);
+          continue;
         }
+      for (std::ptrdiff_t d = c; d < Columns; d += width) {
+        const int count = static_cast<int>(std::min<std::ptrdiff_t>(width, Columns - d));
+        if (count == width) run_block<1, true>(ctx, d, width);
+        else run_block<1, false>(ctx, d, count);
       }
     }
   }
