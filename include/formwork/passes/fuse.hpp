@@ -5,6 +5,7 @@
 
 #include "fuse_operands.hpp"
 #include "group.hpp"
+#include "loop_order.hpp"
 #include "order.hpp"
 #include "uses.hpp"
 
@@ -14,8 +15,10 @@ namespace detail {
 
 class fuser : operand_reader {
  public:
-  constexpr explicit fuser(graph const& program) : operand_reader{program}, uses(program), f(program), prepared(program.nodes.size(), 0) {
+  constexpr explicit fuser(graph const& program) : operand_reader{program}, uses(program), f(program), prepared(program.nodes.size(), 0), loops(program) {
     live = live_nodes(program);
+    // A loop as a whole stands in the order of the groups, as a group without members.
+    for (auto const& s : g.scopes) loop_group.push_back(s.what == scope_kind::loop ? f.add_group(skeleton::scatter, 0, -1, dims{}) : -1);
   }
 
   constexpr fusion run() {
@@ -50,6 +53,8 @@ class fuser : operand_reader {
   std::vector<char> live;
   std::vector<int> prepared;  // node -> the last round in which its operands from memory were asked for
   int round = 0;
+  loop_order loops;
+  std::vector<int> loop_group;
   std::vector<int> waiting;   // kernels that wait for what is being placed
 
   constexpr int& owner(int id) { return f.owner[static_cast<std::size_t>(id)]; }
@@ -79,6 +84,7 @@ class fuser : operand_reader {
   constexpr void place_alone(int i, skeleton what) {
     int k = f.add_group(what, g[i].scope, i, what == skeleton::contract ? g[i].shape : dims{});
     owner(i) = k;
+    order_loops(k, i);
     f.groups[static_cast<std::size_t>(k)].members.push_back(i);
     for (int j = 0; j < g[i].inputs; ++j)
       if (g[i].in[static_cast<std::size_t>(j)] >= 0) need(g[i].in[static_cast<std::size_t>(j)], k);
@@ -120,10 +126,28 @@ class fuser : operand_reader {
     return true;
   }
 
+  constexpr bool some_loop(unsigned loops_of_node, auto const& holds) const {
+    for (std::size_t s = 1; s < loop_group.size() && loops_of_node >> s != 0; ++s)
+      if ((loops_of_node >> s & 1u) && holds(loop_group[s])) return true;
+    return false;
+  }
+  // May x be known when group k runs, as far as loops are concerned?
+  constexpr bool known_before(int k, int x) const {
+    return f.groups[static_cast<std::size_t>(k)].scope != 0 || !some_loop(loops.after[static_cast<std::size_t>(x)], [&](int loop) { return f.depends(loop, k); });
+  }
+  constexpr bool loops_allow(int k, int i) const {
+    return known_before(k, i) && !some_loop(g[i].scope == 0 ? loops.feeds[static_cast<std::size_t>(i)] : 0u, [&](int loop) { return f.depends(k, loop); });
+  }
+  constexpr void order_loops(int k, int i) {
+    if (g[i].scope != 0) return;
+    some_loop(loops.after[static_cast<std::size_t>(i)], [&](int loop) { f.depend(k, loop); return false; });
+    some_loop(loops.feeds[static_cast<std::size_t>(i)], [&](int loop) { f.depend(loop, k); return false; });
+  }
+
   // Can group k also compute node i, given what i and its floating operands read?
   constexpr bool can_take(int k, int i, int depth = 0) {
     group const& K = f.groups[static_cast<std::size_t>(k)];
-    if (K.scope != g[i].scope || depth > 40) return false;
+    if (K.scope != g[i].scope || depth > 40 || !loops_allow(k, i)) return false;
     bool row_level = is_elementwise(g[i].what) && K.rows >= 0 && K.rows != K.domain.elements() && g[i].shape.elements() == K.rows;
     if (!row_level && !fits(K, demand_of(i))) return false;
     if (K.what == skeleton::contract && (is_reduction(g[i].what) || g[i].what == kind::gather)) return false;
@@ -157,6 +181,7 @@ class fuser : operand_reader {
   }
   // x is in memory before group k runs, without a cycle; a column sum is finished only after its kernel.
   constexpr bool outside_ok(int k, int x) {
+    if (!known_before(k, x)) return false;
     if (g[x].what == kind::concatenate) {
       for (int j = 0; j < g[x].inputs; ++j)
         if (!outside_ok(k, base(g[x].in[static_cast<std::size_t>(j)]))) return false;
@@ -209,6 +234,7 @@ class fuser : operand_reader {
       }
     }
     if (owner(i) < 0) owner(i) = k;
+    order_loops(k, i);
     for (int j = 0; j < g[i].inputs; ++j) {
       int x = g[i].in[static_cast<std::size_t>(j)];
       operand o = look(x);
