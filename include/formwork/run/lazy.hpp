@@ -58,7 +58,7 @@ template <bool SkipFirst, class... X> constexpr dtype type_of_numbers() {
 }
 
 template <class Op> struct apply_op {
-  constexpr auto operator()(auto const&... x) const { return apply<Op>(x...); }
+  constexpr auto operator()(auto const&... x) const { return formwork::apply<Op>(x...); }
 };
 
 }  // namespace detail
