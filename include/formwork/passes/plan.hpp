@@ -181,6 +181,7 @@ class planner {
       long count = scope_of(c).count;
       int begin = owner(first) >= 0 ? position[static_cast<std::size_t>(owner(first))] : 0;
       int end = last_read(c, loop_end[static_cast<std::size_t>(g[c].scope)]);
+      end = last_read(next, end);
       for (int i = 0; i < g.size(); ++i)
         if (g[i].what == kind::final && g[i].in[0] == c) end = last_read(i, end);
       place p;
@@ -188,7 +189,7 @@ class planner {
       p.step = round_up(bytes_of(c), 64);
       place w = p, f0 = p, l = p;
       long slots = 1;
-      if (read_elsewhere(c)) {
+      if (read_elsewhere(c) || read_elsewhere(next)) {
         slots = count + 1;
         p.moves = w.moves = motion::stacked;
         p.shift = reversed ? 1 : 0;
