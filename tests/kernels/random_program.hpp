@@ -2,8 +2,7 @@
 // small and formulas smooth, so that f32 and f64 runs of the same program agree.
 #pragma once
 
-#include <random>
-#include <string>
+#include <cstdint>
 
 #include "formwork/ops/gelu.hpp"
 #include "formwork/ops/greater.hpp"
@@ -31,9 +30,9 @@ struct random_program_options {
 
 class random_program {
  public:
-  explicit random_program(random_program_options options) : o(options), draw(options.seed) {}
+  constexpr explicit random_program(random_program_options options) : o(options), state(options.seed) {}
 
-  graph make() {
+  constexpr graph make() {
     indices = add_input(dims{below(2) ? 5l : 7l}, dtype::i32);
     for (int i = 0; i < 2; ++i) pool.push_back(add_input(random_shape(), dtype::f32));
     for (int i = 0; i < 2; ++i) pool.push_back(add_parameter(random_shape()));
@@ -52,34 +51,45 @@ class random_program {
 
  private:
   random_program_options o;
-  std::mt19937 draw;
+  std::uint64_t state;
   graph g;
   std::vector<int> pool;   // f32 values that may be read where the program stands
   int indices = -1;
 
-  int below(int n) { return static_cast<int>(draw() % static_cast<unsigned>(n)); }
-  dims const shape_of(int x) const { return g[x].shape; }
-  int any() {
+  constexpr int below(int n) {  // SplitMix64 (Steele et al. 2014)
+    std::uint64_t z = state += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return static_cast<int>((z ^ (z >> 31)) % static_cast<unsigned>(n));
+  }
+  static constexpr name_text numbered(const char* letter, std::size_t n) {
+    name_text name(letter);
+    const char digits[] = {static_cast<char>('0' + n / 10 % 10), static_cast<char>('0' + n % 10), 0};
+    name.append(digits);
+    return name;
+  }
+  constexpr dims const shape_of(int x) const { return g[x].shape; }
+  constexpr int any() {
     // The latest values more often, so that programs become deep.
     std::size_t n = pool.size();
     return below(2) || n < 4 ? pool[static_cast<std::size_t>(below(static_cast<int>(n)))] : pool[n - 1 - static_cast<std::size_t>(below(3))];
   }
-  long size() {
+  constexpr long size() {
     constexpr long sizes[] = {1, 2, 3, 4, 5, 6, 9, 17};
     return sizes[below(8)];
   }
-  dims random_shape() {
+  constexpr dims random_shape() {
     dims d;
     int rank = 1 + below(3);
     for (int i = 0; i < rank; ++i) d.push_back(size());
     return d;
   }
 
-  int add_input(dims shape, dtype type) {
+  constexpr int add_input(dims shape, dtype type) {
     input_info i;
     i.shape = shape;
     i.type = type;
-    i.name = name_text(("x" + std::to_string(g.inputs.size())).c_str());
+    i.name = numbered("x", g.inputs.size());
     node n{.what = kind::input, .type = type, .shape = shape};
     n.attribute[0] = static_cast<int>(g.inputs.size());
     int kept = g.scope;
@@ -89,11 +99,11 @@ class random_program {
     g.inputs.push_back(i);
     return i.node;
   }
-  int add_parameter(dims shape) {
+  constexpr int add_parameter(dims shape) {
     parameter_info p;
     p.shape = shape;
     p.decays = shape.rank > 1;
-    p.name = name_text(("p" + std::to_string(g.parameters.size())).c_str());
+    p.name = numbered("p", g.parameters.size());
     for (int s = g.scope; s != 0; s = g.scopes[static_cast<std::size_t>(s)].parent) p.copies *= g.scopes[static_cast<std::size_t>(s)].count;
     node n{.what = kind::parameter, .type = dtype::f32, .shape = shape};
     n.attribute[0] = static_cast<int>(g.parameters.size());
@@ -102,18 +112,18 @@ class random_program {
     return p.node;
   }
 
-  int scalar(double x, int like) { return build::constant_like(g, x, like); }
-  template <class Op> int op(int x) { return build::map<Op>(g, x); }
-  template <class Op> int op(int x, int y) { return build::map<Op>(g, x, y); }
-  int reduce(kind what, int x, int axes) { return build::reduce(g, what, x, axes); }
-  int spread(int x, int like) { return build::broadcast(g, x, dims(shape_of(like))); }
-  int random_axes(dims d) { return d.rank == 0 ? 0 : 1 + below((1 << d.rank) - 1); }
-  int mean(int x, int axes) {
+  constexpr int scalar(double x, int like) { return build::constant_like(g, x, like); }
+  template <class Op> constexpr int op(int x) { return build::map<Op>(g, x); }
+  template <class Op> constexpr int op(int x, int y) { return build::map<Op>(g, x, y); }
+  constexpr int reduce(kind what, int x, int axes) { return build::reduce(g, what, x, axes); }
+  constexpr int spread(int x, int like) { return build::broadcast(g, x, dims(shape_of(like))); }
+  constexpr int random_axes(dims d) { return d.rank == 0 ? 0 : 1 + below((1 << d.rank) - 1); }
+  constexpr int mean(int x, int axes) {
     int s = reduce(kind::sum, x, axes);
     return op<ops::multiply>(s, scalar(static_cast<double>(shape_of(s).elements()) / static_cast<double>(shape_of(x).elements()), s));
   }
 
-  int unary(int x) {
+  constexpr int unary(int x) {
     switch (below(8)) {
       case 0: return op<ops::tanh>(x);
       case 1: return op<ops::sigmoid>(x);
@@ -127,7 +137,7 @@ class random_program {
   }
 
   // Another value that broadcasts with x, or a new parameter that does.
-  int partner(int x) {
+  constexpr int partner(int x) {
     for (int t = 0; t < 4; ++t) {
       int y = any();
       dims b = formwork::broadcast(shape_of(x), shape_of(y));
@@ -139,7 +149,7 @@ class random_program {
     for (int i = drop; i < d.rank; ++i) e.push_back(below(3) == 0 ? 1 : d.size[i]);
     return add_parameter(e);
   }
-  int binary() {
+  constexpr int binary() {
     int x = any(), y = partner(x);
     dims b = formwork::broadcast(shape_of(x), shape_of(y));
     x = build::broadcast(g, x, b);
@@ -156,7 +166,7 @@ class random_program {
     }
   }
 
-  int reduction() {
+  constexpr int reduction() {
     int x = any();
     int axes = random_axes(shape_of(x));
     if (axes == 0) return x;
@@ -177,7 +187,7 @@ class random_program {
     }
   }
 
-  int view() {
+  constexpr int view() {
     int x = any();
     dims d = shape_of(x);
     switch (below(5)) {
@@ -230,7 +240,7 @@ class random_program {
     }
   }
 
-  int product() {
+  constexpr int product() {
     int x = any();
     dims d = shape_of(x);
     if (d.rank < 2 || d.elements() > 1500) return unary(x);
@@ -265,7 +275,7 @@ class random_program {
     }
   }
 
-  void add_something() {
+  constexpr void add_something() {
     int y = -1;
     int what = below(20);
     if (what < 4) y = unary(any());
@@ -280,7 +290,7 @@ class random_program {
     pool.push_back(y);
   }
 
-  int gathered() {
+  constexpr int gathered() {
     int x = any();
     dims d = shape_of(x);
     if (d.rank == 0 || d.rank > 3 || d.elements() / d.size[0] > 400) return x;
@@ -289,7 +299,7 @@ class random_program {
     int at[] = {indices, rows};
     return build::gather(g, x, build::map(g, op_of<ops::modulo>(), at, 2));
   }
-  int dropped() {
+  constexpr int dropped() {
     int x = any();
     node n{.what = kind::random, .type = dtype::f32, .shape = shape_of(x)};
     n.attribute[0] = g.streams++;
@@ -298,7 +308,7 @@ class random_program {
     return build::map(g, op_of<ops::select>(), c, 3);
   }
 
-  void add_loop() {
+  constexpr void add_loop() {
     std::vector<int> outside = pool;
     int first = any();
     if (shape_of(first).elements() > 1000) return;
@@ -330,14 +340,14 @@ class random_program {
   }
 
   // A scalar in which every element counts differently.
-  int weighted(int x) {
+  constexpr int weighted(int x) {
     long n = shape_of(x).elements();
     int flat = build::reshape(g, x, dims{n});
     int at = build::cast(g, build::index(g, 0, dims{n}), dtype::f32);
     int w = op<ops::sin>(op<ops::add>(op<ops::multiply>(at, scalar(0.7, at)), scalar(0.3, at)));
     return build::reshape(g, reduce(kind::sum, op<ops::multiply>(flat, w), 1), dims{});
   }
-  void finish() {
+  constexpr void finish() {
     int loss = -1;
     for (int i = 0; i < 3; ++i) {
       int w = weighted(i == 0 ? pool.back() : any());
