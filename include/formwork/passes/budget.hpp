@@ -170,7 +170,7 @@ class budget_searcher {
   // Of computing x again with what is chosen already, per execution of the program.
   constexpr long price(int x) {
     long sum = 0;
-    m.for_closure(x, seen, ++stamp, [&](int y) { sum += flops_of(from, y); });
+    for (int y : m.closure(x, seen, ++stamp)) sum += flops_of(from, y);
     return sum * iterations_of(from, from[x].scope);
   }
 
@@ -190,18 +190,12 @@ class budget_searcher {
   }
 };
 
-// Calls f(program without pins, pins).
-template <class F> constexpr auto with_pins(graph const& g, F const& f) {
-  if (!has_pins(g)) return f(g, std::vector<remat_choice>{});
-  unpinned u = take_pins(g);
-  return f(u.g, u.pin);
-}
-
 }  // namespace detail
 
 // One step of a search.
 constexpr budget_search advance(graph const& g, budget_search const& s, rematerialize_options options) {
-  return detail::with_pins(g, [&](graph const& p, auto const& pins) { return detail::budget_searcher(p, pins, s, options.budget_bytes).run(); });
+  detail::unpinned u = detail::take_pins(g);
+  return detail::budget_searcher(u.g, u.pin, s, options.budget_bytes).run();
 }
 
 constexpr rematerialize_choices search_choices(graph const& g, rematerialize_options options) {
@@ -214,7 +208,8 @@ constexpr rematerialize_choices search_choices(graph const& g, rematerialize_opt
 constexpr long smallest_workspace(graph const& g) { return search_choices(g, {.budget_bytes = 0}).workspace_bytes; }
 
 constexpr graph rematerialize(graph const& g, rematerialize_choices const& c) {
-  return detail::with_pins(g, [&](graph const& p, auto const& pins) { return detail::budget_searcher(p, pins, {}, 0).program(c); });
+  detail::unpinned u = detail::take_pins(g);
+  return detail::budget_searcher(u.g, u.pin, {}, 0).program(c);
 }
 
 // Throws (a compile error in a constant expression) where the choices of a search do not meet their budget.

@@ -29,6 +29,7 @@ constexpr bool has_pins(graph const& g) {
   return false;
 }
 constexpr unpinned take_pins(graph const& g) {
+  if (!has_pins(g)) return {g, {}};
   rewrite r(g);
   std::vector<remat_choice> pin(g.nodes.size(), remat_choice::undecided);
   graph to = r.run([&](node n) {
@@ -102,7 +103,7 @@ class rematerializer {
       while (!open.empty()) {
         int x = open.back();
         open.pop_back();
-        if (decision[static_cast<std::size_t>(root(x))] == choice::recompute) for_each_operand(root(x), [&](int y) { look(y, scope); });
+        if (decision[static_cast<std::size_t>(root(x))] == choice::recompute) for (int y : operands(root(x))) look(y, scope);
       }
     }
     for (int i = 0; i < from.size(); ++i)
@@ -126,30 +127,25 @@ class rematerializer {
     return x;
   }
 
-  // Calls f(node) for x and what must be computed with it, if everything that is kept now stays so.
-  template <class F> constexpr void for_closure(int x, std::vector<int>& seen, int stamp, F const& f) const {
+  // x and what must be computed with it, if everything that is kept now stays so.
+  constexpr std::vector<int> closure(int x, std::vector<int>& seen, int stamp) const {
     const int loop = from[x].scope;
-    std::vector<int> open{x};
+    std::vector<int> found{x};
     seen[static_cast<std::size_t>(x)] = stamp;
-    while (!open.empty()) {
-      int y = open.back();
-      open.pop_back();
-      f(y);
-      for_each_operand(y, [&](int z) {
+    for (std::size_t i = 0; i < found.size(); ++i)
+      for (int z : operands(found[i])) {
         z = root(z);
-        if (from[z].scope != loop || is_leaf(z) || decision[static_cast<std::size_t>(z)] != choice::undecided || seen[static_cast<std::size_t>(z)] == stamp) return;
+        if (from[z].scope != loop || is_leaf(z) || decision[static_cast<std::size_t>(z)] != choice::undecided || seen[static_cast<std::size_t>(z)] == stamp) continue;
         seen[static_cast<std::size_t>(z)] = stamp;
-        open.push_back(z);
-      });
-    }
+        found.push_back(z);
+      }
+    return found;
   }
 
   // Chooses to compute x again, and with it what is not kept.
   constexpr void recompute(int x) {
     std::vector<int> seen(from.nodes.size(), 0);
-    for_closure(x, seen, 1, [](int) {});
-    for (std::size_t i = 0; i < seen.size(); ++i)
-      if (seen[i]) decision[i] = choice::recompute;
+    for (int y : closure(x, seen, 1)) decision[static_cast<std::size_t>(y)] = choice::recompute;
   }
 
  private:
@@ -179,19 +175,19 @@ class rematerializer {
   }
 
   // Operands of x; those of a score's body count as the attention's.
-  template <class F> constexpr void for_each_operand(int x, F const& f) const {
-    node const& n = from[x];
-    for (int k = 0; k < n.inputs; ++k) {
-      int y = n.in[static_cast<std::size_t>(k)];
-      if (y >= 0 && !in_score(y)) f(y);
+  constexpr std::vector<int> operands(int x) const {
+    std::vector<int> found;
+    add_operands(x, found);
+    if (from[x].what == kind::attend)
+      for (int i = 0; i < from.size(); ++i)
+        if (from[i].scope == from[x].attribute[0]) add_operands(i, found);
+    return found;
+  }
+  constexpr void add_operands(int x, std::vector<int>& found) const {
+    for (int k = 0; k < from[x].inputs; ++k) {
+      int y = from[x].in[static_cast<std::size_t>(k)];
+      if (y >= 0 && !in_score(y)) found.push_back(y);
     }
-    if (n.what != kind::attend) return;
-    for (int i = 0; i < from.size(); ++i)
-      if (from[i].scope == n.attribute[0])
-        for (int k = 0; k < from[i].inputs; ++k) {
-          int y = from[i].in[static_cast<std::size_t>(k)];
-          if (y >= 0 && !in_score(y)) f(y);
-        }
   }
 
   constexpr bool read_outside(int id, int scope) const {
@@ -301,7 +297,6 @@ class rematerializer {
 }  // namespace detail
 
 constexpr graph rematerialize(graph const& g) {
-  if (!detail::has_pins(g)) return detail::rematerializer(g).emit();
   detail::unpinned u = detail::take_pins(g);
   return detail::rematerializer(u.g, u.pin).emit();
 }
