@@ -1,13 +1,35 @@
 // Elementwise assignments: shapes, broadcasting, strides, several results, results in place of operands.
 #include "formwork/run/assign.hpp"
 
+#include <cstdlib>
+#include <new>
+
 #include "formwork/ops/exp.hpp"
 #include "formwork/ops/gelu.hpp"
+#include "formwork/ops/greater.hpp"
+#include "formwork/ops/select.hpp"
 #include "near.hpp"
 #include "support/catch.hpp"
 
 using namespace formwork;
 using testing::near, testing::truth, testing::values, testing::random_tensor;
+
+static int allocations = 0;
+[[gnu::noinline]] void* operator new(std::size_t n) {
+  ++allocations;
+  if (void* p = std::malloc(n > 0 ? n : 1)) return p;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void* operator new(std::size_t n, std::align_val_t a) {
+  ++allocations;
+  const auto to = static_cast<std::size_t>(a);
+  if (void* p = std::aligned_alloc(to, (n + to - 1) / to * to)) return p;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 
 namespace {
 
@@ -119,4 +141,38 @@ TEST_CASE("assign: pointers of the caller's") {
   view<float, shape<60>> y{std::span(result)};
   assign(y, [](auto v, auto n) { return v * v + n; }, x, 1);
   CHECK(result == std::vector<float>(60, 5.0f));
+}
+
+TEST_CASE("assign: nothing is allocated after the first call") {
+  auto x = random_tensor<shape<17, 33>>(1), y = random_tensor<shape<17, 33>>(2);
+  auto w = random_tensor<shape<33, 33>>(3);
+  // Two products, so that there is memory between kernels.
+  auto run = [&] { assign(y, [](auto a, auto b) { return matmul(exp(matmul(a, b) * 0.01f), b); }, x, w); };
+  const int before = allocations;
+  run();
+  CHECK(allocations > before);  // the count works
+  const int first = allocations;
+  run();
+  CHECK(allocations == first);
+}
+
+TEST_CASE("assign: f64, i32 and conditions") {
+  tensor<double, shape<17>> d, e;
+  for (long i = 0; i < 17; ++i) d(i) = 0.1 * static_cast<double>(i) - 0.8;
+  assign(e, exp(d) * 2);
+  const auto want = truth(17, [&](long i) { return 2 * std::exp(d(i)); });
+  CHECK(testing::worst(values(e), want) < 4e-16);
+  CHECK(testing::worst(values(e), want) < testing::f32_epsilon);
+
+  tensor<std::int32_t, shape<5>> n{1, 2, 3, 4, 5}, m;
+  assign(m, n * n + 1);
+  CHECK(values(m) == std::vector<double>{2, 5, 10, 17, 26});
+
+  auto x = random_tensor<shape<17>>(1);
+  tensor<float, shape<17>> y;
+  assign(y, select(x > 0, x, 0.5f));
+  CHECK(values(y) == truth(17, [&](long i) { return x(i) > 0 ? x(i) : 0.5f; }));
+  tensor<bool, shape<17>> b;
+  assign(b, x > 0);
+  CHECK(values(b) == truth(17, [&](long i) { return x(i) > 0; }));
 }

@@ -35,7 +35,12 @@ class lowering {
     k.what = group_.what;
     k.scope = group_.scope;
     k.group = group_number;
-    k.type = dtype::f32;
+    k.type = dtype::f32;  // wider where anything is
+    for (int id : group_.members) {
+      if (g[id].type == dtype::f64) k.type = dtype::f64;
+      for (int j = 0; j < g[id].inputs; ++j)
+        if (g[id].in[static_cast<std::size_t>(j)] >= 0 && g[g[id].in[static_cast<std::size_t>(j)]].type == dtype::f64) k.type = dtype::f64;
+    }
     switch (group_.what) {
       case skeleton::rows: lower_rows(); break;
       case skeleton::contract: lower_contract(); break;
