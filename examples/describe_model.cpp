@@ -13,8 +13,8 @@ using namespace formwork;
 
 // x + down(gelu(up(norm(x)))); a member may not have the name of a type that it uses, so it is not called mlp
 struct block {
-  using norm_type = layer_norm<8>;
-  using mlp_type = mlp<8, 32, ops::gelu>;
+  using norm_type = layer_norm<64>;
+  using mlp_type = mlp<64, 256, ops::gelu>;
   BOOST_HANA_DEFINE_STRUCT(block, (norm_type, norm), (mlp_type, feed_forward));
   constexpr auto operator()(auto const& x) const { return x + feed_forward(norm(x)); }
 };
@@ -25,7 +25,7 @@ struct model {
 };
 
 struct inputs {
-  using rows = input<dtype::f32, shape<4, 8>>;
+  using rows = input<dtype::f32, shape<256, 64>>;
   BOOST_HANA_DEFINE_STRUCT(inputs, (rows, x), (rows, target));
 };
 

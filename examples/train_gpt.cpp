@@ -102,11 +102,11 @@ int main(int count, char** arguments) try {
   std::signal(SIGXFSZ, SIG_IGN);  // a file above the limit is an error like a full disk
   options o;
   CLI::App app("Trains a byte-level GPT on text, resumes a run, or evaluates and samples its checkpoint.");
-  app.failure_message(CLI::FailureMessage::simple);
+  app.failure_message([](auto*, CLI::Error const& e) { return std::string("train_gpt: ") + e.what() + "; --help says what there is.\n"; });
   app.add_option("--text", o.text, "files and folders to train on; default: the C++ library's headers");
   auto* steps = app.add_option("--steps", o.train.steps, "training steps of the whole run")->capture_default_str();
   auto* rate = app.add_option("--learning-rate", o.train.learning_rate, "the highest one")->capture_default_str();
-  auto* seed = app.add_option("--seed", o.train.seed, "of parameters, order of the data and samples")->capture_default_str();
+  auto* seed = app.add_option("--seed", o.train.seed, "of parameters, order of the data and samples")->capture_default_str()->check(CLI::NonNegativeNumber);
   app.add_option("--evaluate-every", o.train.evaluate_every, "steps between evaluations")->capture_default_str();
   app.add_option("--checkpoint-every", o.train.checkpoint_every, "steps between checkpoints")->capture_default_str();
   app.add_option("--out", o.train.folder, "folder for log.csv, loss.svg and checkpoint.safetensors; default: a new one in runs/");

@@ -92,11 +92,11 @@ template <class Op, class T, class Reference>
 comparisons compare_value(Reference const& reference, op_range const& range) {
   constexpr int n = op_of<Op>()->arity;
   comparisons list;
-  for (auto const& point : sample<n>(range, formwork::detail::is_condition_op<Op>))
+  for (auto const& point : sample<n>(range, formwork::is_condition_op<Op>))
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       std::array<T, n> x{static_cast<T>(point[I])...};
       double result;
-      if constexpr (formwork::detail::is_condition_op<Op>) result = Op::value(x[0] != 0, x[1], x[2]);
+      if constexpr (formwork::is_condition_op<Op>) result = Op::value(x[0] != 0, x[1], x[2]);
       else result = Op::value(x[I]...);
       auto expected = static_cast<double>(reference(static_cast<long double>(x[I])...));
       double unit = std::numeric_limits<T>::epsilon();
@@ -143,7 +143,7 @@ template <class Op> struct traced_derivative {
   traced_derivative() {
     int x[max_operands + 1];
     for (int i = 0; i <= arity; ++i) {
-      bool condition = i == 0 && formwork::detail::is_condition_op<Op>;
+      bool condition = i == 0 && formwork::is_condition_op<Op>;
       x[i] = g.push_here({.what = kind::input, .type = condition ? dtype::boolean : dtype::f64});
     }
     int y = build::map(g, op_of<Op>(), x, arity);
@@ -177,7 +177,7 @@ template <class Op> comparisons compare_derivative(int operand, op_range const& 
   const traced_derivative<Op> derivative;
   comparisons list;
   int corners = 0;
-  for (auto const& point : sample<n>(range, formwork::detail::is_condition_op<Op>)) {
+  for (auto const& point : sample<n>(range, formwork::is_condition_op<Op>)) {
     double size = 1;
     auto f = [&](double x) {
       auto moved = point;
@@ -206,7 +206,7 @@ template <class Op> comparisons compare_derivative(int operand, op_range const& 
 
 template <class Op> void check_op(op_range const& range) {
   CAPTURE(Op::name);
-  for (int i = formwork::detail::is_condition_op<Op> ? 1 : 0; i < op_of<Op>()->arity; ++i) {
+  for (int i = formwork::is_condition_op<Op> ? 1 : 0; i < op_of<Op>()->arity; ++i) {
     CAPTURE(i);
     require_with_teeth(compare_derivative<Op>(i, range));
   }

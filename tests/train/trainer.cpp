@@ -16,7 +16,7 @@ namespace {
 
 struct tiny : gpt_config {
   static constexpr int vocabulary = 256, context = 16, layers = 2, heads = 2, width = 32;
-  static constexpr double dropout = 0;
+  static constexpr double dropout = 0.1;
 };
 using model = gpt<tiny>;
 using run = training<model, adamw, batch<4>, cpu_device>;
