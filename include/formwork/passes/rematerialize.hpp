@@ -32,7 +32,7 @@ constexpr unpinned take_pins(graph const& g) {
   if (!has_pins(g)) return {g, {}};
   rewrite r(g);
   std::vector<remat_choice> pin(g.nodes.size(), remat_choice::undecided);
-  graph to = r.run([&](node n) {
+  graph to = r.run([&](node n, int) {
     if (!is_pin(n)) {
       r.to.nodes.push_back(n);
       return r.to.size() - 1;

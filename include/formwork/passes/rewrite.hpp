@@ -56,12 +56,12 @@ struct rewrite {
     return n;
   }
 
-  // Copies every live node; `rule(translated node)` gives the new number. Then loop variables and outputs follow.
+  // Copies every live node; `rule(translated node, old number)` gives the new one. Then loop variables and outputs follow.
   template <class Rule> constexpr graph run(Rule rule) {
     for (int i = 0; i < from.size(); ++i)
       if (live[static_cast<std::size_t>(i)]) {
         to.scope = from[i].scope;
-        number[static_cast<std::size_t>(i)] = rule(translated(i));
+        number[static_cast<std::size_t>(i)] = rule(translated(i), i);
       }
     return finish();
   }
@@ -94,7 +94,7 @@ constexpr graph without_dead_nodes(graph const& g) {
   bool all = true;
   for (char l : r.live) all = all && l;
   if (all) return g;
-  return r.run([&](node n) {
+  return r.run([&](node n, int) {
     if (!is_pinned(n.what)) return r.to.push_unique(n);
     r.to.nodes.push_back(n);
     return r.to.size() - 1;

@@ -109,7 +109,8 @@ constexpr int simplify_map(graph& g, node n) {
   return g.push(n);
 }
 
-constexpr int simplify_node(graph& g, node n) {
+// `alone`: nobody else reads the node's first operand.
+constexpr int simplify_node(graph& g, node n, bool alone) {
   switch (n.what) {
     case kind::map: return simplify_map(g, n);
     case kind::cast: return build::cast(g, n.in[0], n.type);
@@ -129,7 +130,7 @@ constexpr int simplify_node(graph& g, node n) {
       if (c.known) return build::broadcast(g, build::constant(g, c.number, n.type), n.shape);
       node const& m = g[n.in[0]];
       int r = n.shape.rank;
-      if (m.what == kind::contract && n.attribute[static_cast<std::size_t>(r - 1)] == r - 2) {  // (A B)' = B' A'
+      if (alone && m.what == kind::contract && n.attribute[static_cast<std::size_t>(r - 1)] == r - 2) {  // (A B)' = B' A'
         bool last_two = true;
         for (int i = 0; i < r - 2; ++i) last_two = last_two && n.attribute[static_cast<std::size_t>(i)] == i;
         int a = m.in[0], b = m.in[1];
@@ -172,9 +173,16 @@ enum class stop_gradients { keep, remove };
 
 constexpr graph simplify(graph const& g, stop_gradients stops = stop_gradients::remove) {
   rewrite r(g);
-  return without_dead_nodes(r.run([&](node n) {
+  std::vector<int> readers(g.nodes.size(), 0);
+  for (int i = 0; i < g.size(); ++i)
+    if (r.live[static_cast<std::size_t>(i)])
+      for (int k = 0; k < g[i].inputs; ++k)
+        if (g[i].in[static_cast<std::size_t>(k)] >= 0) ++readers[static_cast<std::size_t>(g[i].in[static_cast<std::size_t>(k)])];
+  for (auto const& o : g.outputs) ++readers[static_cast<std::size_t>(o.node)];
+  return without_dead_nodes(r.run([&](node n, int i) {
     if (n.what == kind::map && n.op == op_of<ops::stop_gradient>() && stops == stop_gradients::keep) return r.to.push(n);
-    return detail::simplify_node(r.to, n);
+    int x = g[i].in[0];
+    return detail::simplify_node(r.to, n, x < 0 || readers[static_cast<std::size_t>(x)] == 1);
   }));
 }
 
