@@ -249,7 +249,7 @@ class fuser : operand_reader {
   constexpr bool duplicable(int x) {
     if (!is_elementwise(g[x].what) || owner(x) < 0 || f.stored[static_cast<std::size_t>(x)]) return false;
     if (f.groups[static_cast<std::size_t>(owner(x))].what == skeleton::contract) return false;
-    if (g[x].op && !g[x].op->cheap) return false;
+    if ((g[x].op && !g[x].op->cheap) || meets_its_maximum(g, uses, x)) return false;
     for (int j = 0; j < g[x].inputs; ++j) {
       operand o = look(g[x].in[static_cast<std::size_t>(j)]);
       if (o.free || o.per_row || owner(o.source) < 0 || f.stored[static_cast<std::size_t>(o.source)]) continue;

@@ -222,7 +222,7 @@ class rematerializer {
     if (is_view(n.what)) return price(n.in[0], size);
     if (n.shape.elements() < size || natural[static_cast<std::size_t>(x)] || decision[static_cast<std::size_t>(x)] == choice::keep) return 0;
     if (!is_elementwise(n.what)) return -1;
-    if (n.op && !n.op->cheap) return -1;
+    if ((n.op && !n.op->cheap) || meets_its_maximum(from, uses, x)) return -1;
     int sum = n.op ? n.op->flops : 1;
     for (int k = 0; k < n.inputs; ++k) {
       int p = price(n.in[static_cast<std::size_t>(k)], size);

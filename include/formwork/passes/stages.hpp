@@ -39,6 +39,13 @@ constexpr bool reduces_rows(graph const& g, group const& k, int node) {
   }();
 }
 
+// A member whose maximum is taken: later stages compare with the value that the maximum was taken of.
+constexpr bool reduced_to_maximum(graph const& g, group const& k, int node) {
+  for (int m : k.members)
+    if (g[m].what == kind::maximum && behind_reshapes(g, g[m].in[0]) == node) return true;
+  return false;
+}
+
 constexpr stage_plan plan_stages(fusion const& f, group const& k) {
   graph const& g = f.g;
   std::size_t n = k.members.size();
@@ -67,7 +74,7 @@ constexpr stage_plan plan_stages(fusion const& f, group const& k) {
       if (f.stored[static_cast<std::size_t>(k.members[i])] && f.owner[static_cast<std::size_t>(k.members[i])] == static_cast<int>(&k - f.groups.data()))
         p.evaluated[i] |= 1u << p.first[i];
       unsigned e = p.evaluated[i];
-      if ((e & (e - 1)) != 0 && m.op && !m.op->cheap) {
+      if ((e & (e - 1)) != 0 && ((m.op && !m.op->cheap) || reduced_to_maximum(g, k, k.members[i]))) {
         p.kept[i] = 1;
         p.evaluated[i] = e = e & (~e + 1);
       }

@@ -1,6 +1,7 @@
 // Who reads a node. Reshapes keep order and number of elements, so their readers count as readers of what is behind.
 #pragma once
 
+#include "../ops/equal.hpp"
 #include "access.hpp"
 #include "rewrite.hpp"
 
@@ -23,6 +24,18 @@ struct use_table {
   }
   constexpr std::vector<use> const& operator[](int id) const { return of[static_cast<std::size_t>(id)]; }
 };
+
+// Compared with its own maximum, as in the maximum's gradient: computed twice it could round differently in the two
+// places, and equal nothing. Such a value is computed once.
+constexpr bool meets_its_maximum(graph const& g, use_table const& uses, int x) {
+  bool reduced = false, compared = false;
+  for (auto u : uses[x]) {
+    if (u.user < 0) continue;
+    reduced = reduced || g[u.user].what == kind::maximum;
+    compared = compared || (g[u.user].what == kind::map && g[u.user].op == op_of<ops::equal>());
+  }
+  return reduced && compared;
+}
 
 // The one elementwise node that reads v, if v has no other reader; else -1. In-loop chains only.
 constexpr int only_elementwise_user(graph const& g, use_table const& uses, int v) {
