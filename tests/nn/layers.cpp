@@ -77,7 +77,7 @@ TEST_CASE("rms_norm: values and gradients") {
   check_gradients<rms_norm<6>, numbers<shape<2, 3, 6>>>([](auto const& m, auto const& in) { return weighted_sum(m(in.x)); });
 }
 
-TEST_CASE("rotary: turns pairs by their angle; products of two positions depend on their distance") {
+TEST_CASE("rotary: turns pairs by their angle and products of two positions depend on their distance") {
   auto [y, x] = both<shape<1, 5, 2, 6>>([](auto const& m, auto const&) { return rotary(m.a, 3, 100.0); });
   auto expected = x;
   for (int t = 0; t < 5; ++t)

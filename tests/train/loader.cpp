@@ -146,7 +146,7 @@ TEST_CASE("loader: resumes with the same batches from every position, whatever i
   CHECK(taken(different, 1) != batches[0]);
 }
 
-TEST_CASE("loader: no allocation after construction; a batch stays as it is until the next call") {
+TEST_CASE("loader: no allocation after construction and a batch stays as it is until the next call") {
   std::vector<std::uint8_t> text(5000);
   for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<std::uint8_t>(i * 7);
   loader feed(std::span<const std::uint8_t>(text), {.context = 32, .batch = 4, .seed = 1});
@@ -170,10 +170,12 @@ TEST_CASE("loader: no allocation after construction; a batch stays as it is unti
 
 TEST_CASE("loader: can be given up at any moment") {
   const auto tokens = counting(100);
+  long taken = 0;
   for (int i = 0; i < 200; ++i) {
     loader<std::int32_t> feed(std::span<const std::int32_t>(tokens), {.context = 4, .batch = 2, .ahead = static_cast<std::uint64_t>(1 + i % 3)});
-    for (int j = 0; j < i % 5; ++j) feed.next();
+    for (int j = 0; j < i % 5; ++j) taken += static_cast<long>(feed.next().inputs.size());
   }
+  CHECK(taken == 200 / 5 * (0 + 1 + 2 + 3 + 4) * 4 * 2);
 }
 
 TEST_CASE("loader: what cannot be is a sentence") {
@@ -187,7 +189,7 @@ TEST_CASE("loader: what cannot be is a sentence") {
   CHECK_THROWS_WITH((evaluation_set<std::int32_t>(view, {.context = 10, .batch = 1})), Contains("choose a smaller context"));
 }
 
-TEST_CASE("evaluation_set: windows side by side, each once; a last batch says how many rows count") {
+TEST_CASE("evaluation_set: windows side by side, each once and a last batch says how many rows count") {
   const auto tokens = counting(10 * 23 + 7);
   evaluation_set windows(std::span<const std::int32_t>(tokens), {.context = 10, .batch = 4});
   CHECK(windows.windows() == 23);

@@ -99,7 +99,7 @@ TEST_CASE("trainer: resuming is bitwise the same as never having stopped, in the
   CHECK_THROWS_WITH(fourth.train(training_text, validation_text), Catch::Contains("holds another run"));
 }
 
-TEST_CASE("trainer: a loss that is no number stops with a sentence; checkpoint and record stay") {
+TEST_CASE("trainer: a loss that is no number stops with a sentence and checkpoint and record stay") {
   temporary_folder folder;
   trainer<run> t(settings_in(folder / "run"));
   auto session = t.train(training_text, validation_text);
