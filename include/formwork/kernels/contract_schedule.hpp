@@ -27,7 +27,8 @@ constexpr int equal_blocks(int extent, int limit, int unit) {
 }  // namespace detail
 
 // Upper bounds of the blocks, in elements.
-// Measured on a Sapphire Rapids server core (48 KiB L1, 2 MiB L2, L3 only twice as fast as memory), f32.
+// Chosen in a short sweep of bench/contract on a Sapphire Rapids server core (48 KiB L1, 2 MiB L2, L3 only twice as
+// fast as memory), f32, with other work on the machine: worth sweeping again on an idle one.
 struct contract_limits {
   int packed;   // block_rows * block_depth: the part of A that stays in the second-level cache
   int group;    // group_columns * block_depth: the part of B there

@@ -132,8 +132,6 @@ template <class Part, std::size_t... I, std::size_t... A> struct kernel_types<Pa
       tape_arguments<tape_argument<Part::arguments[A].type, Part::arguments[A].write, address_of<Part, A, false>, address_of<Part, A, true>>...>;
 };
 
-template <long... Size> struct sizes {};
-
 template <class Program, int K> constexpr auto make_kernel() {
   using part = kernel_part<Program, K>;
   constexpr frozen_kernel k = part::kernel;

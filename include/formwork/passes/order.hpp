@@ -67,8 +67,6 @@ constexpr void order_groups(fusion& f) {
   graph const& g = f.g;
   std::size_t n = f.groups.size();
   auto loop_of = [&](int k) { return f.groups[static_cast<std::size_t>(k)].scope; };
-  // What a loop's first and last values need, and who reads what it leaves.
-  std::vector<int> first_owner, final_reader;
   auto item_waits = [&](int scope, int j) {  // does any group of a loop wait for group j of another scope?
     for (std::size_t k = 0; k < n; ++k)
       if (loop_of(static_cast<int>(k)) == scope && f.depends(static_cast<int>(k), j)) return true;

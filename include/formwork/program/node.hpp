@@ -70,8 +70,6 @@ constexpr bool same_content(node const& a, node const& b) {
 
 // Elementwise: the result at a coordinate depends on the operands at that coordinate only.
 constexpr bool is_elementwise(kind k) { return k == kind::map || k == kind::cast; }
-// A node of a score's body that stands for something the attend skeleton provides or takes.
-constexpr bool is_score_leaf(kind k) { return k == kind::score || k == kind::score_gradient; }
 // A view only renames coordinates; it never computes.
 constexpr bool is_view(kind k) {
   return k == kind::broadcast || k == kind::transpose || k == kind::reshape || k == kind::slice;
