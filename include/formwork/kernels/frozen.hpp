@@ -25,18 +25,7 @@ struct frozen_argument {
   address row{}, column{};
 };
 
-struct frozen_kernel {
-  skeleton what{};
-  int scope = 0;
-  dtype type = dtype::f32;
-  long rows = 1, columns = 1, batch = 1, depth = 1;
-  int stages = 1;
-  bool row_reductions = false, column_reductions = false;
-  int kept = 0;
-  matrix_strides matrix[2]{};
-  dims shape[2]{};
-  int results[3]{-1, -1, -1};
-  long table_rows = 0;
+struct frozen_kernel : kernel_shape {
   int first_instruction = 0, instructions = 0;
   int first_argument = 0, arguments = 0;
 };
@@ -66,23 +55,7 @@ constexpr program_buffer freeze(fusion const& f, memory_plan const& m, std::vect
   for (auto const& k : kernels) {
     if (p.kernel_count == static_cast<int>(p.kernels.size())) throw "a program may have at most 256 kernels: put repeated blocks into repeat<>";
     frozen_kernel& to = p.kernels[static_cast<std::size_t>(p.kernel_count++)];
-    to.what = k.what;
-    to.scope = k.scope;
-    to.type = k.type;
-    to.rows = k.rows;
-    to.columns = k.columns;
-    to.batch = k.batch;
-    to.depth = k.depth;
-    to.stages = k.stages;
-    to.row_reductions = k.row_reductions;
-    to.column_reductions = k.column_reductions;
-    to.kept = k.kept;
-    for (int i = 0; i < 2; ++i) {
-      to.matrix[i] = k.matrix[i];
-      to.shape[i] = k.shape[i];
-    }
-    for (int i = 0; i < 3; ++i) to.results[i] = k.results[i];
-    to.table_rows = k.table_rows;
+    static_cast<kernel_shape&>(to) = k;
     to.first_instruction = p.instruction_count;
     to.instructions = static_cast<int>(k.tape.size());
     to.first_argument = p.argument_count;

@@ -57,7 +57,8 @@ struct argument {
 // A matrix operand of a product, or a head operand of attention: element strides.
 struct matrix_strides { long batch = 0, outer = 0, inner = 0; };
 
-struct kernel_data {
+// What a kernel is, apart from its tape and its arguments.
+struct kernel_shape {
   skeleton what{};
   int scope = 0;
   dtype type = dtype::f32;      // accumulation
@@ -66,12 +67,15 @@ struct kernel_data {
   int stages = 1;
   bool row_reductions = false, column_reductions = false;
   int kept = 0;                 // scratch rows
-  std::vector<instruction> tape;
-  std::vector<argument> arguments;
   matrix_strides matrix[2];     // a product's A and B
   dims shape[2];                // attention: of queries and keys (B, T, H, D)
   int results[3]{-1, -1, -1};   // attention: the slots of score, score's adjoint and mask
   long table_rows = 0;          // scatter
+};
+
+struct kernel_data : kernel_shape {
+  std::vector<instruction> tape;
+  std::vector<argument> arguments;
   int group = -1;
 };
 
