@@ -123,6 +123,8 @@
 #include "kernels/lower_attend.hpp"
 #include "kernels/frozen.hpp"
 #include "kernels/tape.hpp"
+#include "kernels/tape_traits.hpp"
+#include "kernels/tape_row.hpp"
 #include "kernels/launch.hpp"
 #include "kernels/contract_schedule.hpp"  // tile sizes
 #include "kernels/attend_schedule.hpp"

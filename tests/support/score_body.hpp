@@ -19,6 +19,7 @@ inline double round_to(double x, dtype type, bool rounds) {
     case dtype::i32: case dtype::i64: case dtype::u8: return std::trunc(x);
     case dtype::f32: return rounds ? static_cast<float>(x) : x;
     case dtype::bf16: return rounds ? static_cast<float>(bf16(static_cast<float>(x))) : x;
+    case dtype::f16: return rounds ? static_cast<float>(f16(static_cast<float>(x))) : x;
     case dtype::f64: return x;
   }
   return x;

@@ -8,6 +8,21 @@
 #define FORMWORK_FN
 #endif
 
+// FORMWORK_DEVICE: a part of a CUDA kernel; any other compiler sees an ordinary function, so that a kernel can be run lane
+// by lane on the host.
+#if defined(__CUDACC__)
+#define FORMWORK_DEVICE __device__ __forceinline__
+#else
+#define FORMWORK_DEVICE inline
+#endif
+
+// FORMWORK_UNROLL: the loop that follows has a constant length, and its array elements are registers.
+#if defined(__CUDACC__)
+#define FORMWORK_UNROLL _Pragma("unroll")
+#else
+#define FORMWORK_UNROLL
+#endif
+
 // FORMWORK_INLINE: a kernel's inner function, which must vanish into its caller.
 #define FORMWORK_INLINE [[gnu::always_inline]] inline
 

@@ -22,6 +22,7 @@ struct binding {
 struct frozen_argument {
   dtype type = dtype::f32;
   bool write = false;
+  int alignment = 1;  // bytes, up to 16
   address row{}, column{};
 };
 
@@ -44,6 +45,13 @@ template <int Kernels, int Instructions, int Arguments> struct frozen_program {
 
 using program_buffer = frozen_program<256, 2048, 1024>;
 
+// The alignment that an offset and a step leave of a memory that begins at a multiple of 16.
+constexpr int alignment_of(long offset, long step) {
+  int bytes = 16;
+  while (offset % bytes != 0 || step % bytes != 0) bytes /= 2;
+  return bytes;
+}
+
 constexpr program_buffer freeze(fusion const& f, memory_plan const& m, std::vector<kernel_data> const& kernels) {
   program_buffer p;
   p.parameter_elements = m.parameter_elements;
@@ -65,9 +73,9 @@ constexpr program_buffer freeze(fusion const& f, memory_plan const& m, std::vect
     for (auto const& i : k.tape) p.tape[static_cast<std::size_t>(p.instruction_count++)] = i;
     for (auto const& a : k.arguments) {
       frozen_argument& b = p.arguments[static_cast<std::size_t>(p.argument_count)];
-      b = {a.type, a.write, a.row, a.column};
-      long size = static_cast<long>(size_of(a.type));
-      p.bindings[static_cast<std::size_t>(p.argument_count++)] = {a.from.where, a.from.number, a.from.offset + a.offset * size, a.from.moves, a.from.step, a.from.shift, a.node < 0 || is_generator(f.g[a.node].what)};
+      long offset = a.from.offset + a.offset * static_cast<long>(size_of(a.type));
+      b = {a.type, a.write, alignment_of(offset, a.from.moves == motion::fixed ? 0 : a.from.step), a.row, a.column};
+      p.bindings[static_cast<std::size_t>(p.argument_count++)] = {a.from.where, a.from.number, offset, a.from.moves, a.from.step, a.from.shift, a.node < 0 || is_generator(f.g[a.node].what)};
     }
   }
   return p;

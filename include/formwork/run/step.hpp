@@ -11,15 +11,17 @@
 
 namespace formwork {
 
-// The memories of one execution. inputs and outputs are numbered as in the traced function.
+// The memories of one execution. inputs and outputs are numbered as in the traced function; on a GPU they begin at
+// multiples of 16 bytes.
 struct step_memory {
   std::byte* workspace = nullptr;  // step::workspace_bytes, 64-byte aligned
   std::byte* parameters = nullptr;
   std::byte* gradients = nullptr;
   void* const* inputs = nullptr;
   void* const* outputs = nullptr;
-  std::uint64_t seed = 0;
-  std::uint32_t number = 0;        // of the training step, for random numbers
+  random_state random{};
+  const random_state* random_at = nullptr;  // where a device reads it instead
+  void* queue = nullptr;                    // where a device orders its launches
 };
 
 template <class Program, class Device> class step {
@@ -86,7 +88,7 @@ template <class Program, class Device> class step {
     [&]<int... A>(std::integer_sequence<int, A...>) {
       ((arguments[A] = pointer<k.first_argument + A>(m, i, n)), ...);
     }(std::make_integer_sequence<int, k.arguments>{});
-    launch_context ctx{arguments, m.workspace + round_up(Program::value.workspace_bytes, 64), m.seed, m.number, static_cast<std::uint32_t>(i)};
+    launch_context ctx{arguments, m.workspace + round_up(Program::value.workspace_bytes, 64), m.random_at ? m.random_at : &m.random, static_cast<std::uint32_t>(i), m.queue};
     executed<K>::run(ctx);
   }
 

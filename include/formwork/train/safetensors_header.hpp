@@ -45,6 +45,7 @@ constexpr std::string_view safetensors_name(dtype type) {
     case dtype::f32: return "F32";
     case dtype::f64: return "F64";
     case dtype::bf16: return "BF16";
+    case dtype::f16: return "F16";
     case dtype::i32: return "I32";
     case dtype::i64: return "I64";
     case dtype::u8: return "U8";
@@ -53,7 +54,7 @@ constexpr std::string_view safetensors_name(dtype type) {
   return "?";
 }
 constexpr std::optional<dtype> safetensors_dtype(std::string_view name) {
-  for (const dtype type : {dtype::f32, dtype::f64, dtype::bf16, dtype::i32, dtype::i64, dtype::u8, dtype::boolean})
+  for (const dtype type : {dtype::f32, dtype::f64, dtype::bf16, dtype::f16, dtype::i32, dtype::i64, dtype::u8, dtype::boolean})
     if (safetensors_name(type) == name) return type;
   return std::nullopt;
 }

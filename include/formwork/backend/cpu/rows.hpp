@@ -16,26 +16,19 @@ template <class T> struct rows_scratch_tag {};
 // Work below this many elements is not worth waking a thread for.
 inline constexpr long serial_elements = 16 * 1024;
 
-template <class T, class Tape> struct column_count;
-template <class T, class... I> struct column_count<T, tape<I...>> {
-  static constexpr bool is_column(opcode o) { return o == opcode::column_sum || o == opcode::column_maximum; }
-  static constexpr int value = (0 + ... + (is_column(I::what) ? 1 : 0));
+template <class Tape> struct column_count;
+template <class... I> struct column_count<tape<I...>> {
+  static constexpr int value = (0 + ... + (is_column_reduction(I::what) ? 1 : 0));
   // Number of the column reduction at slot K.
-  template <int K> static constexpr int ordinal() {
-    constexpr bool column[] = {is_column(I::what)...};
-    int n = 0;
-    for (int i = 0; i < K; ++i) n += column[i];
-    return n;
-  }
+  template <int K> static constexpr int ordinal() { return tape_traits<tape<I...>>::count_before(K, is_column_reduction); }
 };
 
-template <class N> constexpr bool is_maximum = N::what == opcode::reduce_maximum || N::what == opcode::column_maximum;
 template <class T, class N> FORMWORK_INLINE constexpr T neutral() {
-  if constexpr (is_maximum<N>) return -std::numeric_limits<T>::infinity();
+  if constexpr (is_maximum(N::what)) return -std::numeric_limits<T>::infinity();
   else return T(0);
 }
 template <class N, class V> FORMWORK_INLINE V combine(V a, V b) {
-  if constexpr (is_maximum<N>) {
+  if constexpr (is_maximum(N::what)) {
     using math::max;
     return max(a, b);
   } else return a + b;
@@ -49,7 +42,7 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
   using runner = tape_runner<T, Arguments, tape<I...>>;
   using lanes = pack<T, runner::width>;
   static constexpr int width = runner::width;
-  using columns_t = detail::column_count<T, tape<I...>>;
+  using columns_t = detail::column_count<tape<I...>>;
   static constexpr int column_results = columns_t::value;
   // Independent accumulators hide the latency of the additions; long tapes have enough to do.
   static constexpr int unroll = Columns < 4 * width || sizeof...(I) > 24 ? 1 : sizeof...(I) > 12 ? 2 : 4;
@@ -158,7 +151,7 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
       extras.partial = static_cast<T*>(ctx.scratch) + run_number * column_results * padded_columns;
       [&]<std::size_t... K>(std::index_sequence<K...>) FORMWORK_INLINE_LAMBDA {
         ([&]() FORMWORK_INLINE_LAMBDA {
-          if constexpr (columns_t::is_column(I::what))
+          if constexpr (is_column_reduction(I::what))
             std::fill_n(extras.partial + columns_t::template ordinal<static_cast<int>(K)>() * padded_columns, padded_columns, detail::neutral<T, I>());
         }(), ...);
       }(std::make_index_sequence<sizeof...(I)>{});
@@ -167,11 +160,11 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
     for (std::ptrdiff_t r = begin; r < end; ++r) {
       typename runner::row_t row;
       typename runner::pointers p;
-      runner::list::set_row(p, ctx.arguments, r);
+      runner::rows::set_pointers(p, ctx.arguments, r);
       [&]<int... S>(std::integer_sequence<int, S...>) FORMWORK_INLINE_LAMBDA {
-        ((runner::template run_row<S>(ctx, row, p), walk<S>(ctx, row, p, extras)), ...);
+        ((runner::rows::template run<S>(ctx, row, p), walk<S>(ctx, row, p, extras)), ...);
       }(std::make_integer_sequence<int, Stages>{});
-      runner::template run_row<Stages>(ctx, row, p);
+      runner::rows::template run<Stages>(ctx, row, p);
     }
   }
 
@@ -181,8 +174,8 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
     for (std::ptrdiff_t r = 0; r < Rows; ++r) {
       typename runner::row_t row;
       typename runner::pointers p;
-      runner::list::set_row(p, ctx.arguments, r);
-      runner::template run_row<0>(ctx, row, p);
+      runner::rows::set_pointers(p, ctx.arguments, r);
+      runner::rows::template run<0>(ctx, row, p);
       step_extras<0> e{extras};
       std::ptrdiff_t c = begin;
       for (; c + width <= end; c += width) {
@@ -193,7 +186,7 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
         typename runner::element_t here;
         runner::template run_elements<0, false>(ctx, row, here, p, c, static_cast<int>(end - c), e);
       }
-      runner::template run_row<1>(ctx, row, p);
+      runner::rows::template run<1>(ctx, row, p);
     }
   }
 
@@ -230,8 +223,8 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
     for (std::ptrdiff_t r = 0; r < Rows; ++r) {
       typename runner::row_t row;
       typename runner::pointers p;
-      runner::list::set_row(p, ctx.arguments, r);
-      runner::template run_row<0>(ctx, row, p);
+      runner::rows::set_pointers(p, ctx.arguments, r);
+      runner::rows::template run<0>(ctx, row, p);
       [&]<int... U>(std::integer_sequence<int, U...>) FORMWORK_INLINE_LAMBDA {
         ([&]() FORMWORK_INLINE_LAMBDA {
           typename runner::element_t here;
@@ -239,7 +232,7 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
           runner::template run_elements<0, Full>(ctx, row, here, p, c + U * width, count, e);
         }(), ...);
       }(std::make_integer_sequence<int, Vectors>{});
-      if (c == 0) runner::template run_row<1>(ctx, row, p);
+      if (c == 0) runner::rows::template run<1>(ctx, row, p);
     }
     each_column([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
       for (int u = 0; u < Vectors; ++u)
@@ -250,12 +243,12 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
   template <class F> FORMWORK_INLINE static void each_column(F const& f) {
     [&]<std::size_t... K>(std::index_sequence<K...>) FORMWORK_INLINE_LAMBDA {
       ([&]() FORMWORK_INLINE_LAMBDA {
-        if constexpr (columns_t::is_column(I::what)) f.template operator()<I, static_cast<int>(K)>();
+        if constexpr (is_column_reduction(I::what)) f.template operator()<I, static_cast<int>(K)>();
       }(), ...);
     }(std::make_index_sequence<sizeof...(I)>{});
   }
   template <class N, bool Full> FORMWORK_INLINE static void store_result(launch_context const& ctx, std::ptrdiff_t c, int count, lanes v) {
-    using a = typename runner::list::template at<N::argument>;
+    using a = argument_at<Arguments, N::argument>;
     store_columns<typename a::column, Full>(static_cast<formwork::element_t<a::type>*>(ctx.arguments[N::argument]), c, count, v);
   }
 

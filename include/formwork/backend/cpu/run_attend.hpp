@@ -16,7 +16,7 @@ template <long B, long Tq, long H, long D, long B2, long Tk, long G, long D2> st
 
 // Argument K as heads: strides of B, T and H.
 template <class T, class List, int K> FORMWORK_INLINE attend_rows<T> heads_of(launch_context const& ctx) {
-  using a = typename List::template at<K>::row;
+  using a = typename argument_at<List, K>::row;
   return {static_cast<T*>(ctx.arguments[K]), a::stride(0), a::stride(2), a::stride(1)};
 }
 
@@ -25,30 +25,28 @@ template <class T, class List, int K> FORMWORK_INLINE attend_rows<T> heads_of(la
 template <class Query, class Key, int Score, int Mask, dtype Type, class Arguments, class Tape>
 struct execute<attend_kernel<Query, Key, Score, Mask, Type, Arguments, Tape>> {
   using T = std::conditional_t<Type == dtype::f64, double, float>;
-  using list = argument_list<Arguments>;
   using problem = typename detail::attend_types<Query, Key>::problem;
   using score = score_tape<T, Score, -1, Mask, Arguments, Tape>;
   static constexpr std::size_t scratch_bytes = 0;
 
   FORMWORK_HIDDEN static void run(launch_context const& ctx) {
-    attend_inputs<T> in{detail::heads_of<const T, list, 0>(ctx), detail::heads_of<const T, list, 1>(ctx), detail::heads_of<const T, list, 2>(ctx)};
-    attend_forward<T, problem>(in, detail::heads_of<T, list, 3>(ctx), static_cast<T*>(ctx.arguments[4]), score{ctx.arguments});
+    attend_inputs<T> in{detail::heads_of<const T, Arguments, 0>(ctx), detail::heads_of<const T, Arguments, 1>(ctx), detail::heads_of<const T, Arguments, 2>(ctx)};
+    attend_forward<T, problem>(in, detail::heads_of<T, Arguments, 3>(ctx), static_cast<T*>(ctx.arguments[4]), score{ctx.arguments});
   }
 };
 
 template <class Query, class Key, int Score, int Derivative, int Mask, dtype Type, class Arguments, class Tape>
 struct execute<attend_backward_kernel<Query, Key, Score, Derivative, Mask, Type, Arguments, Tape>> {
   using T = std::conditional_t<Type == dtype::f64, double, float>;
-  using list = argument_list<Arguments>;
   using problem = typename detail::attend_types<Query, Key>::problem;
   using score = score_tape<T, Score, Derivative, Mask, Arguments, Tape>;
   static constexpr std::size_t scratch_bytes = attend_backward_scratch_bytes<T, problem, score>;
 
   FORMWORK_HIDDEN static void run(launch_context const& ctx) {
-    attend_inputs<T> in{detail::heads_of<const T, list, 0>(ctx), detail::heads_of<const T, list, 1>(ctx), detail::heads_of<const T, list, 2>(ctx)};
-    attend_gradients<T> out{detail::heads_of<T, list, 6>(ctx), detail::heads_of<T, list, 7>(ctx), detail::heads_of<T, list, 8>(ctx)};
-    attend_backward<T, problem>(in, detail::heads_of<const T, list, 3>(ctx), static_cast<const T*>(ctx.arguments[4]),
-                                detail::heads_of<const T, list, 5>(ctx), out, score{ctx.arguments}, ctx.scratch);
+    attend_inputs<T> in{detail::heads_of<const T, Arguments, 0>(ctx), detail::heads_of<const T, Arguments, 1>(ctx), detail::heads_of<const T, Arguments, 2>(ctx)};
+    attend_gradients<T> out{detail::heads_of<T, Arguments, 6>(ctx), detail::heads_of<T, Arguments, 7>(ctx), detail::heads_of<T, Arguments, 8>(ctx)};
+    attend_backward<T, problem>(in, detail::heads_of<const T, Arguments, 3>(ctx), static_cast<const T*>(ctx.arguments[4]),
+                                detail::heads_of<const T, Arguments, 5>(ctx), out, score{ctx.arguments}, ctx.scratch);
   }
 };
 

@@ -9,13 +9,6 @@ namespace formwork::cpu {
 
 namespace detail {
 
-template <opcode What, class... I> constexpr int slot_of_opcode(tape<I...>*) {
-  constexpr opcode all[] = {I::what...};
-  for (int k = 0; k < static_cast<int>(sizeof...(I)); ++k)
-    if (all[k] == What) return k;
-  return -1;
-}
-
 // An operand with no axis of stride 1.
 template <class T> struct scattered_operand {
   static constexpr bool k_contiguous = true;
@@ -41,7 +34,7 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
   using T = std::conditional_t<Type == dtype::f64, double, float>;
   using runner = tape_runner<T, Arguments, Tape>;
   static constexpr std::size_t scratch_bytes = 0;
-  static constexpr int accumulator_slot = detail::slot_of_opcode<opcode::accumulator>(static_cast<Tape*>(nullptr));
+  static constexpr int accumulator_slot = tape_traits<Tape>::slot_of(opcode::accumulator);
 
   struct epilogue {
     launch_context const& ctx;
@@ -54,8 +47,8 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
     [[gnu::flatten]] FORMWORK_INLINE void operator()(std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column, pack<T, runner::width> value, int count) const {
       typename runner::row_t rows;
       typename runner::pointers p;
-      runner::list::set_row(p, ctx.arguments, batch * M + row);
-      runner::template run_row<0>(ctx, rows, p);
+      runner::rows::set_pointers(p, ctx.arguments, batch * M + row);
+      runner::rows::template run<0>(ctx, rows, p);
       typename runner::element_t here;
       here.f[accumulator_slot] = value;
       extras none;

@@ -41,7 +41,6 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
   static constexpr int size = sizeof...(I);
   static constexpr int width = native_width<T>;
   using traits = tape_traits<tape<I...>>;
-  using list = argument_list<Arguments>;
   using lanes = pack<T, width>;
   using integers = pack<std::int32_t, width>;
   using slots = element_slots<T, width, size>;
@@ -60,7 +59,7 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
   }
   template <class N> static constexpr std::size_t elements_of() {
     if constexpr (N::what == opcode::lookup_gradient) {
-      using address = typename list::template at<N::argument>::row;
+      using address = argument_at<Arguments, N::argument>::row;
       std::size_t n = 1;
       for (int i = 0; i < address::rank; ++i) n *= static_cast<std::size_t>(address::extent(i));
       return n;
@@ -95,7 +94,7 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
   void finish(const accumulators* first, int count) const {
     if constexpr (!std::is_empty_v<accumulators>) each([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
       if constexpr (N::what == opcode::lookup_gradient) {
-        using address = typename list::template at<N::argument>::row;
+        using address = argument_at<Arguments, N::argument>::row;
         T* out = static_cast<T*>(arguments[N::argument]);
         for (std::size_t e = 0; e < elements_of<N>(); ++e) {
           T total = 0;
@@ -191,7 +190,7 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
 
   // The element of a table at the slots in[First...], clamped to the table.
   template <class N, int First> FORMWORK_INLINE integers place_in_table(slots const& here) const {
-    using address = typename list::template at<N::argument>::row;
+    using address = argument_at<Arguments, N::argument>::row;
     integers offset(0);
     [&]<int... A>(std::integer_sequence<int, A...>) FORMWORK_INLINE_LAMBDA {
       ([&]() FORMWORK_INLINE_LAMBDA {
@@ -221,7 +220,7 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
           else if constexpr (N::inner == 2) here.i[K] = At::query_step ? integers::iota(static_cast<std::int32_t>(at.query)) : integers(static_cast<std::int32_t>(at.query));
           else here.i[K] = At::key_step ? integers::iota(static_cast<std::int32_t>(at.key)) : integers(static_cast<std::int32_t>(at.key));
         } else if constexpr (N::what == opcode::lookup) {
-          using a = typename list::template at<N::argument>;
+          using a = argument_at<Arguments, N::argument>;
           const auto* base = static_cast<const formwork::element_t<a::type>*>(arguments[N::argument]);
           const integers offset = place_in_table<N, 0>(here);
           if constexpr (class_of(N::type) == slot_class::floating) here.f[K] = gather(base, offset, width);

@@ -63,11 +63,4 @@ template <class Column, int Width> FORMWORK_INLINE pack<std::int32_t, Width> col
   }
 }
 
-// The largest offset that an address can reach.
-template <class Address> constexpr long furthest() {
-  long n = 0;
-  for (int i = 0; i < Address::rank; ++i) n += (Address::extent(i) - 1) * Address::stride(i);
-  return n;
-}
-
 }  // namespace formwork::cpu

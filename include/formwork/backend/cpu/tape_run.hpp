@@ -1,52 +1,19 @@
-// Running a tape: row-level instructions once per row and stage, element-level ones on a vector of neighbours.
+// Running the element-level instructions of a tape on a vector of neighbours.
 #pragma once
 
-#include <algorithm>
-#include <tuple>
-
-#include "../../core/philox.hpp"
-#include "../../kernels/launch.hpp"
 #include "tape_memory.hpp"
 
 namespace formwork::cpu {
-
-// Pointers of one row: an argument's first element in that row, as bytes; for coordinates its offset in elements.
-template <int Size> struct row_pointers {
-  char* data[Size > 0 ? Size : 1];
-  std::ptrdiff_t offset[Size > 0 ? Size : 1];
-};
-
-template <class Arguments> struct argument_list;
-template <class... A> struct argument_list<tape_arguments<A...>> {
-  static constexpr int size = sizeof...(A);
-  using all = std::tuple<A...>;
-  template <int K> using at = std::tuple_element_t<static_cast<std::size_t>(K), all>;
-
-  FORMWORK_INLINE static void set_row(row_pointers<size>& p, void* const* base, std::ptrdiff_t row) {
-    [&]<std::size_t... I>(std::index_sequence<I...>) FORMWORK_INLINE_LAMBDA {
-      ((p.offset[I] = A::row::offset(row),
-        p.data[I] = static_cast<char*>(base[I]) + p.offset[I] * static_cast<std::ptrdiff_t>(size_of(A::type))), ...);
-    }(std::make_index_sequence<sizeof...(A)>{});
-  }
-};
 
 template <class T, class Arguments, class Tape> struct tape_runner;
 template <class T, class Arguments, class... I> struct tape_runner<T, Arguments, tape<I...>> {
   static constexpr int size = sizeof...(I) > 0 ? sizeof...(I) : 1;
   static constexpr int width = native_width<T>;
-  using traits = tape_traits<tape<I...>>;
-  using list = argument_list<Arguments>;
-  using row_t = row_slots<T, size>;
+  using rows = row_runner<T, Arguments, tape<I...>>;
+  using traits = typename rows::traits;
+  using row_t = typename rows::row_t;
   using element_t = element_slots<T, width, size>;
-  using pointers = row_pointers<list::size>;
-
-  // Row-level instructions of a stage (before its walk; stage == stages: after the last). `gathered` moves the row
-  // pointers of tables to the rows that the indices name.
-  template <int Stage> FORMWORK_INLINE static void run_row(launch_context const& ctx, row_t& row, pointers& p) {
-    [&]<std::size_t... K>(std::index_sequence<K...>) FORMWORK_INLINE_LAMBDA {
-      (row_step<Stage, I, static_cast<int>(K)>(ctx, row, p), ...);
-    }(std::make_index_sequence<sizeof...(I)>{});
-  }
+  using pointers = typename rows::pointers;
 
   // Element-level instructions of a stage at columns c, ..., c + width - 1 (the first `count` unless Full).
   template <int Stage, bool Full, class Extras>
@@ -61,7 +28,7 @@ template <class T, class Arguments, class... I> struct tape_runner<T, Arguments,
   FORMWORK_INLINE static void prefetch(void* const* base, std::ptrdiff_t row, std::ptrdiff_t c) {
     ([&]() FORMWORK_INLINE_LAMBDA {
       if constexpr ((I::what == opcode::load || I::what == opcode::store) && I::at == level::element) {
-        using a = typename list::template at<I::argument>;
+        using a = argument_at<Arguments, I::argument>;
         if constexpr (a::column::rank == 1 && a::column::stride(0) == 1 && furthest<typename a::row>() > 0)
           __builtin_prefetch(static_cast<char*>(base[I::argument]) + (a::row::offset(row) + c) * static_cast<std::ptrdiff_t>(size_of(a::type)), I::what == opcode::store);
       }
@@ -69,46 +36,8 @@ template <class T, class Arguments, class... I> struct tape_runner<T, Arguments,
   }
 
  private:
-  template <class N, class V> FORMWORK_INLINE static auto coordinate(V offset) {
-    using row_address = typename list::template at<N::argument>::row;
-    using column_address = typename list::template at<N::argument>::column;
-    constexpr long reach = furthest<row_address>() + furthest<column_address>();
-    if constexpr (N::inner != 1) offset = offset / V(static_cast<std::int32_t>(N::inner));
-    if constexpr (reach >= N::inner * N::extent) offset = offset % V(static_cast<std::int32_t>(N::extent));
-    return offset;
-  }
-
-  template <int Stage, class N, int K> FORMWORK_INLINE static void row_step([[maybe_unused]] launch_context const& ctx, row_t& row, pointers& p) {
-    constexpr slot_class c = class_of(N::type);
-    if constexpr (N::what == opcode::gather && Stage == 0) {
-      using table = typename list::template at<N::argument>;
-      const std::ptrdiff_t at = std::clamp<std::ptrdiff_t>(row.i[N::template in<0>()], 0, table::row::extent(0) - 1);
-      p.data[N::argument] = static_cast<char*>(ctx.arguments[N::argument]) + at * table::row::stride(0) * static_cast<std::ptrdiff_t>(size_of(table::type));
-    }
-    if constexpr (N::at == level::row && N::stage == Stage) {
-      if constexpr (N::what == opcode::constant) {
-        set_row<K, c>(row, N::number);
-      } else if constexpr (N::what == opcode::load) {
-        set_row<K, c>(row, *reinterpret_cast<const element_t_of<N::type>*>(p.data[N::argument]));
-      } else if constexpr (N::what == opcode::index) {
-        set_row<K, c>(row, coordinate<N>(static_cast<std::int32_t>(p.offset[N::argument])));
-      } else if constexpr (N::what == opcode::random) {
-        set_row<K, c>(row, philox::uniform(ctx.seed, random_stream(ctx.step, static_cast<std::uint32_t>(N::inner), ctx.iteration), static_cast<std::uint64_t>(p.offset[N::argument])));
-      } else if constexpr (N::what == opcode::map) {
-        set_row<K, c>(row, apply_row<N>(row, std::make_integer_sequence<int, N::inputs>{}));
-      } else if constexpr (N::what == opcode::cast) {
-        set_row<K, c>(row, row_value<traits, N::template in<0>()>(row));
-      } else if constexpr (N::what == opcode::store) {
-        using stored = element_t_of<N::type>;
-        *reinterpret_cast<stored*>(p.data[N::argument]) = static_cast<stored>(row_value<traits, N::template in<0>()>(row));
-      }
-    }
-  }
   template <dtype D> using element_t_of = formwork::element_t<D>;
 
-  template <class N, int... J> FORMWORK_INLINE static auto apply_row(row_t const& row, std::integer_sequence<int, J...>) {
-    return N::op::value(row_value<traits, N::template in<J>()>(row)...);
-  }
   template <class N, int... J>
   FORMWORK_INLINE static auto apply_element(row_t const& row, element_t const& here, std::integer_sequence<int, J...>) {
     // A comparison's own operands are of one class; a select's condition takes the lanes of what it selects.
@@ -121,31 +50,31 @@ template <class T, class Arguments, class... I> struct tape_runner<T, Arguments,
     constexpr bool reduction = N::what == opcode::reduce_sum || N::what == opcode::reduce_maximum || N::what == opcode::column_sum || N::what == opcode::column_maximum;
     if constexpr ((N::at != level::row || reduction) && ((N::evaluated >> Stage) & 1u) != 0) {
       if constexpr (N::what == opcode::load || N::what == opcode::gather) {
-        using a = typename list::template at<N::argument>;
+        using a = argument_at<Arguments, N::argument>;
         using stored = element_t_of<a::type>;
         const stored* q = reinterpret_cast<const stored*>(p.data[N::argument]);
         if constexpr (class_of(N::type) == slot_class::floating) here.f[K] = load_columns<typename a::column, Full, T, width>(q, c, count);
         else if constexpr (class_of(N::type) == slot_class::integer) here.i[K] = load_columns<typename a::column, Full, std::int32_t, width>(q, c, count);
         else here.b[K] = load_booleans<typename a::column, Full, T, width>(q, c, count);
       } else if constexpr (N::what == opcode::index) {
-        using a = typename list::template at<N::argument>;
-        here.i[K] = coordinate<N>(column_offsets<typename a::column, width>(p.offset[N::argument], c));
+        using a = argument_at<Arguments, N::argument>;
+        here.i[K] = coordinate_of<N, Arguments>(column_offsets<typename a::column, width>(p.offset[N::argument], c));
       } else if constexpr (N::what == opcode::random) {
-        using a = typename list::template at<N::argument>;
-        const std::uint64_t stream = random_stream(ctx.step, static_cast<std::uint32_t>(N::inner), ctx.iteration);
+        using a = argument_at<Arguments, N::argument>;
+        const std::uint64_t stream = random_stream(ctx.random->step, static_cast<std::uint32_t>(N::inner), ctx.iteration);
         if constexpr (a::column::rank == 1 && a::column::stride(0) == 1) {
-          if constexpr (std::is_same_v<T, float>) here.f[K] = random_uniform<width>(ctx.seed, stream, static_cast<std::uint64_t>(p.offset[N::argument] + c));
+          if constexpr (std::is_same_v<T, float>) here.f[K] = random_uniform<width>(ctx.random->seed, stream, static_cast<std::uint64_t>(p.offset[N::argument] + c));
           else
-            for (int i = 0; i < width; ++i) here.f[K].v[i] = philox::uniform(ctx.seed, stream, static_cast<std::uint64_t>(p.offset[N::argument] + c + i));
+            for (int i = 0; i < width; ++i) here.f[K].v[i] = philox::uniform(ctx.random->seed, stream, static_cast<std::uint64_t>(p.offset[N::argument] + c + i));
         } else {
-          for (int i = 0; i < width; ++i) here.f[K].v[i] = philox::uniform(ctx.seed, stream, static_cast<std::uint64_t>(p.offset[N::argument] + a::column::offset(c + i)));
+          for (int i = 0; i < width; ++i) here.f[K].v[i] = philox::uniform(ctx.random->seed, stream, static_cast<std::uint64_t>(p.offset[N::argument] + a::column::offset(c + i)));
         }
       } else if constexpr (N::what == opcode::map) {
         set_element<K>(here, apply_element<N>(row, here, std::make_integer_sequence<int, N::inputs>{}));
       } else if constexpr (N::what == opcode::cast) {
         set_element<K>(here, cast_element<class_of(N::type), T, width>(element_value<traits, N::template in<0>(), class_of(N::type)>(row, here)));
       } else if constexpr (N::what == opcode::store) {
-        using a = typename list::template at<N::argument>;
+        using a = argument_at<Arguments, N::argument>;
         auto v = element_value<traits, N::template in<0>(), class_of(N::type)>(row, here);
         if constexpr (class_of(N::type) == slot_class::boolean) store_booleans<typename a::column, Full>(reinterpret_cast<bool*>(p.data[N::argument]), c, count, v);
         else store_columns<typename a::column, Full>(reinterpret_cast<element_t_of<a::type>*>(p.data[N::argument]), c, count, v);

@@ -1,33 +1,15 @@
-// The values of a tape's slots: packs of the kernel's floating type, of i32, and masks for elements; scalars for rows.
+// The values of a tape's slots: packs of the kernel's floating type, of i32, and masks.
 #pragma once
 
 #include <cstdint>
 
-#include "../../kernels/tape.hpp"
+#include "../../kernels/tape_row.hpp"
 #include "simd.hpp"
 #include "simd_math.hpp"
 #include "simd_philox.hpp"
 
 namespace formwork::cpu {
 
-enum class slot_class { floating, integer, boolean };
-constexpr slot_class class_of(dtype t) {
-  return is_floating(t) ? slot_class::floating : t == dtype::boolean ? slot_class::boolean : slot_class::integer;
-}
-
-// What a pass over a tape needs to know of its instructions by number.
-template <class Tape> struct tape_traits;
-template <class... I> struct tape_traits<tape<I...>> {
-  static constexpr int size = sizeof...(I);
-  static constexpr level levels[sizeof...(I) + 1] = {I::at..., level::row};
-  static constexpr dtype types[sizeof...(I) + 1] = {I::type..., dtype::f32};
-};
-
-template <class T, int Size> struct row_slots {
-  T f[Size];
-  std::int32_t i[Size];
-  bool b[Size];
-};
 template <class T, int Width, int Size> struct element_slots {
   pack<T, Width> f[Size];
   pack<std::int32_t, Width> i[Size];
@@ -60,23 +42,10 @@ FORMWORK_INLINE auto element_value(row_slots<T, Size> const& row, element_slots<
   }
 }
 
-template <class Traits, int S, class T, int Size> FORMWORK_INLINE auto row_value(row_slots<T, Size> const& row) {
-  constexpr slot_class c = class_of(Traits::types[S]);
-  if constexpr (c == slot_class::floating) return row.f[S];
-  else if constexpr (c == slot_class::integer) return row.i[S];
-  else return row.b[S];
-}
-
 template <int K, class T, int Width, int Size, class V> FORMWORK_INLINE void set_element(element_slots<T, Width, Size>& here, V v) {
   if constexpr (std::is_same_v<V, pack<T, Width>>) here.f[K] = v;
   else if constexpr (std::is_same_v<V, pack<std::int32_t, Width>>) here.i[K] = v;
   else here.b[K] = mask_as<T>(v);
-}
-
-template <int K, slot_class C, class T, int Size, class V> FORMWORK_INLINE void set_row(row_slots<T, Size>& row, V v) {
-  if constexpr (C == slot_class::floating) row.f[K] = static_cast<T>(v);
-  else if constexpr (C == slot_class::integer) row.i[K] = static_cast<std::int32_t>(v);
-  else row.b[K] = v;
 }
 
 // A cast of a pack; integers truncate as in C, booleans become 0 and 1.

@@ -1,0 +1,55 @@
+// What every backend asks of a kernel's type: the class of a slot, an argument by number, the slot of an opcode.
+#pragma once
+
+#include <tuple>
+
+#include "tape.hpp"
+
+namespace formwork {
+
+// The registers that hold a slot: the kernel's floating type, i32, or a truth value.
+enum class slot_class { floating, integer, boolean };
+constexpr slot_class class_of(dtype t) {
+  return is_floating(t) ? slot_class::floating : t == dtype::boolean ? slot_class::boolean : slot_class::integer;
+}
+
+// What a pass over a tape needs to know of its instructions by number.
+template <class Tape> struct tape_traits;
+template <class... I> struct tape_traits<tape<I...>> {
+  static constexpr int size = sizeof...(I);
+  static constexpr opcode opcodes[sizeof...(I) + 1] = {I::what..., opcode::constant};
+  static constexpr level levels[sizeof...(I) + 1] = {I::at..., level::row};
+  static constexpr dtype types[sizeof...(I) + 1] = {I::type..., dtype::f32};
+
+  // The first slot of an opcode, or -1.
+  static constexpr int slot_of(opcode what) {
+    for (int k = 0; k < size; ++k)
+      if (opcodes[k] == what) return k;
+    return -1;
+  }
+  // How many instructions before slot K satisfy a condition on their opcode.
+  template <class Condition> static constexpr int count_before(int k, Condition holds) {
+    int n = 0;
+    for (int i = 0; i < k; ++i) n += holds(opcodes[i]) ? 1 : 0;
+    return n;
+  }
+};
+
+constexpr bool is_row_reduction(opcode o) { return o == opcode::reduce_sum || o == opcode::reduce_maximum; }
+constexpr bool is_column_reduction(opcode o) { return o == opcode::column_sum || o == opcode::column_maximum; }
+constexpr bool is_maximum(opcode o) { return o == opcode::reduce_maximum || o == opcode::column_maximum; }
+
+namespace detail {
+template <class Arguments, int K> struct argument_of;
+template <class... A, int K> struct argument_of<tape_arguments<A...>, K> { using type = std::tuple_element_t<static_cast<std::size_t>(K), std::tuple<A...>>; };
+}  // namespace detail
+template <class Arguments, int K> using argument_at = typename detail::argument_of<Arguments, K>::type;
+
+// The largest offset that an address can reach.
+template <class Address> constexpr long furthest() {
+  long n = 0;
+  for (int i = 0; i < Address::rank; ++i) n += (Address::extent(i) - 1) * Address::stride(i);
+  return n;
+}
+
+}  // namespace formwork
