@@ -1,6 +1,7 @@
 // compile_time <include folder> <programs folder> <compiler> <flags>...: seconds and peak memory of the
-// compiler, for each public header alone and for each program of the folder, as a table in markdown. The
-// figure of a header is the median of three runs; a program is compiled once.
+// compiler, for each public header alone and for each program of the folder, as a table in markdown, then
+// what a deeper model costs in comparison. Every figure is the median of three runs; programs take turns, so
+// that what else the machine does falls on all of them.
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -49,11 +51,28 @@ cost measure(const std::vector<std::string>& command) {
   return {elapsed.count(), static_cast<double>(usage.ru_maxrss) / 1024};
 }
 
-void print_row(const std::string& name, std::vector<cost> runs) {
+cost print_row(const std::string& name, std::vector<cost> runs) {
   std::sort(runs.begin(), runs.end(), [](cost a, cost b) { return a.seconds < b.seconds; });
   const cost median = runs[runs.size() / 2];
   std::printf("| %s | %.2f | %.0f |\n", name.c_str(), median.seconds, median.mebibytes);
   std::fflush(stdout);
+  return median;
+}
+
+// Of the programs <name>_<layers>.cpp: the time of each one over that of the one with the fewest layers.
+void print_ratios(const std::vector<fs::path>& programs, const std::vector<cost>& medians) {
+  std::map<std::string, std::map<int, double>> models;
+  for (std::size_t i = 0; i < programs.size(); ++i) {
+    const std::string stem = programs[i].stem();
+    const auto digits = stem.find_last_not_of("0123456789") + 1;
+    if (digits < stem.size()) models[stem.substr(0, digits)][std::stoi(stem.substr(digits))] = medians[i].seconds;
+  }
+  for (const auto& [name, depths] : models)
+    for (const auto& [layers, seconds] : depths)
+      if (layers != depths.begin()->first)
+        std::printf("\n%s%d / %s%d: %.2f", name.c_str(), layers, name.c_str(), depths.begin()->first,
+                    seconds / depths.begin()->second);
+  std::printf("\n");
 }
 
 std::vector<fs::path> files_below(const fs::path& folder, const std::string& extension) {
@@ -101,8 +120,14 @@ int main(int count, char** arguments) {
     std::ofstream(source) << "#include <" << name << ">\n";
     print_row(name, {measure(with(source)), measure(with(source)), measure(with(source))});
   }
-  for (const auto& program : files_below(programs, ".cpp"))
-    print_row(program.lexically_relative(programs.parent_path()).generic_string(), {measure(with(program))});
+  const auto sources = files_below(programs, ".cpp");
+  std::vector<std::vector<cost>> runs(sources.size());
+  for (int round = 0; round < 3; ++round)
+    for (std::size_t i = 0; i < sources.size(); ++i) runs[i].push_back(measure(with(sources[i])));
+  std::vector<cost> medians;
+  for (std::size_t i = 0; i < sources.size(); ++i)
+    medians.push_back(print_row(sources[i].lexically_relative(programs.parent_path()).generic_string(), runs[i]));
+  print_ratios(sources, medians);
 
   fs::remove_all(scratch);
 }

@@ -81,6 +81,8 @@ static_assert(kernels_per_step<gathered> ==
 
 constexpr auto const& entries = training_step<whole>::entries;
 static_assert(entries.size() == 1 + 3 * 2 + 2);
+static_assert(entries.parameters.size() == 1 + 2 + 2);  // what the compiler holds does not grow with the depth
+static_assert(stacked_parameter{.pattern = name_text("a.*.b.*.c"), .copies = 24, .count = {2, 12}, .loops = 2}.name(23).view() == "a.1.b.11.c");
 static_assert(entries[0].name.view() == "tokens.weight" && entries[0].offset == 0 && entries[0].decays);
 static_assert(entries[2].name.view() == "layers.1.inner.weight" &&
               entries[2].offset == entries[1].offset + 576);

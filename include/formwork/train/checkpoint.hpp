@@ -27,9 +27,8 @@ struct checkpoint_tensor {
 };
 
 // The tensors of a flat arena, under their names behind a prefix.
-inline void append_tensors(std::vector<checkpoint_tensor>& to, std::span<const parameter_entry> entries, std::span<float> arena,
-                           std::string_view prefix = {}) {
-  for (const auto& e : entries) {
+inline void append_tensors(std::vector<checkpoint_tensor>& to, auto const& entries, std::span<float> arena, std::string_view prefix = {}) {
+  for (const parameter_entry& e : entries) {
     checkpoint_tensor t{std::string(prefix) + std::string(e.name.view()), dtype::f32, {}, {}};
     for (int axis = 0; axis < e.shape.rank; ++axis) t.shape.push_back(static_cast<std::uint64_t>(e.shape.size[axis]));
     t.bytes = std::as_writable_bytes(arena.subspan(static_cast<std::size_t>(e.offset), static_cast<std::size_t>(e.elements)));
