@@ -128,6 +128,7 @@
 #include "kernels/launch.hpp"
 #include "kernels/contract_schedule.hpp"  // tile sizes
 #include "kernels/attend_schedule.hpp"
+#include "kernels/gpu_rows_schedule.hpp"
 #include "kernels/describe_kernels.hpp"
 
 // The CPU: SIMD packs, threads, and one file or a few per skeleton.
@@ -164,6 +165,15 @@
 #include "backend/cpu/run_attend.hpp"
 #include "backend/cpu/run_scatter.hpp"
 #include "backend/cpu/cpu.hpp"  // cpu_device
+#if defined(__CUDACC__)         // kernels for GPUs; any compiler can read them, but only this one needs them
+#include "backend/cuda/lane.hpp"
+#include "backend/cuda/sm80/lane.hpp"
+#include "backend/cuda/execute.hpp"
+#include "backend/cuda/tape_elements.hpp"
+#include "backend/cuda/rows.hpp"
+#include "backend/cuda/scatter.hpp"
+#include "backend/cuda/cuda_kernels.hpp"
+#endif
 
 // Running: a compiled program as a line of launches, and expressions of tensors.
 #include "run/compile.hpp"

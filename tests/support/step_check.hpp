@@ -32,12 +32,13 @@ struct step_check_options {
   unsigned seed = 1;
   double spread = 0.3;         // of random parameters and inputs
   long integer_limit = 1000;   // integer inputs are below
+  void* queue = nullptr;       // of the device
 };
 
 // Source::make() gives the program.
-template <class Source> std::vector<comparison> compare_step(step_check_options o = {}) {
+template <class Source, class Device = cpu_device> std::vector<comparison> compare_step(step_check_options o = {}) {
   using program = compiled<Source>;
-  using run = step<program, cpu_device>;
+  using run = step<program, Device>;
   graph g = Source::make();
   // Where the parameters lie in the arenas.
   memory_plan plan = plan_memory(fuse(canonicalize(rematerialize(g))));
@@ -75,7 +76,7 @@ template <class Source> std::vector<comparison> compare_step(step_check_options 
   for (auto const& out : g.outputs)
     if (out.what != role::parameter_gradient) results.emplace_back(static_cast<std::size_t>(g[out.node].shape.elements()), -7.f);
   for (auto& r : results) outputs.push_back(r.data());
-  run::run({workspace.get(), reinterpret_cast<std::byte*>(parameters.get()), reinterpret_cast<std::byte*>(gradients.get()), inputs.data(), outputs.data(), 5, 3});
+  run::run({workspace.get(), reinterpret_cast<std::byte*>(parameters.get()), reinterpret_cast<std::byte*>(gradients.get()), inputs.data(), outputs.data(), {5, 3}, nullptr, o.queue});
   oracle.set_random(5, 3);
   oracle.run();
   std::vector<comparison> all;

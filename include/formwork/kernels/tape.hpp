@@ -47,15 +47,14 @@ template <long... ExtentStride> struct tape_address {
   // The offset of a row-major number over all axes.
   FORMWORK_FN static constexpr long offset(long number) {
     if constexpr (rank == 0) return 0;
-    else if constexpr (rank == 1) return number * stride(0);
-    else {
-      long at = 0;
-      for (int i = rank - 1; i > 0; --i) {
-        at += number % extent(i) * stride(i);
-        number /= extent(i);
-      }
-      return at + number * stride(0);
-    }
+    else return offset_up_to<rank - 1>(number);
+  }
+
+ private:
+  template <int I> FORMWORK_FN static constexpr long offset_up_to(long number) {
+    constexpr long e = extent(I), s = stride(I);
+    if constexpr (I == 0) return number * s;
+    else return number % e * s + offset_up_to<I - 1>(number / e);
   }
 };
 

@@ -58,26 +58,39 @@ template <class T, class... A, class... I> struct row_runner<T, tape_arguments<A
   }
 
   // Row-level instructions of a stage (before its walk; stage == stages: after the last). A gather moves the row
-  // pointer of its table to the row that the index names. Stores happen only where `stores` holds.
-  template <int Stage, class Context> FORMWORK_INLINE FORMWORK_FN static void run(Context const& ctx, row_t& row, pointers& p, bool stores = true) {
-    run_all<Stage>(ctx, row, p, stores, std::make_index_sequence<sizeof...(I)>{});
+  // pointer of its table to the row that the index names.
+  template <int Stage, class Context> FORMWORK_INLINE FORMWORK_FN static void run(Context const& ctx, row_t& row, pointers& p) {
+    run_all<Stage>(ctx, row, p, std::make_index_sequence<sizeof...(I)>{});
+  }
+  // The same without stores, which `store` does for all stages at once: for threads that share a row.
+  static constexpr bool has_stores = (false || ... || (I::what == opcode::store && I::at == level::row));
+  FORMWORK_INLINE FORMWORK_FN static void store(row_t const& row, pointers const& p) { store_all(row, p, std::make_index_sequence<sizeof...(I)>{}); }
+  template <int Stage, class Context> FORMWORK_INLINE FORMWORK_FN static void run_without_stores(Context const& ctx, row_t& row, pointers& p) {
+    run_all<Stage, false>(ctx, row, p, std::make_index_sequence<sizeof...(I)>{});
   }
 
  private:
   template <class Base, std::size_t... K> FORMWORK_INLINE FORMWORK_FN static void place_rows(pointers& p, Base const& base, std::ptrdiff_t row, std::index_sequence<K...>) {
     ((p.offset[K] = A::row::offset(row), p.data[K] = static_cast<char*>(base[K]) + p.offset[K] * static_cast<std::ptrdiff_t>(size_of(A::type))), ...);
   }
-  template <int Stage, class Context, std::size_t... K>
-  FORMWORK_INLINE FORMWORK_FN static void run_all(Context const& ctx, row_t& row, pointers& p, bool stores, std::index_sequence<K...>) {
-    (one<Stage, I, static_cast<int>(K)>(ctx, row, p, stores), ...);
+  template <int Stage, bool Stores = true, class Context, std::size_t... K>
+  FORMWORK_INLINE FORMWORK_FN static void run_all(Context const& ctx, row_t& row, pointers& p, std::index_sequence<K...>) {
+    (one<Stage, Stores, I, static_cast<int>(K)>(ctx, row, p), ...);
+  }
+  template <std::size_t... K> FORMWORK_INLINE FORMWORK_FN static void store_all(row_t const& row, pointers const& p, std::index_sequence<K...>) {
+    (store_one<I>(row, p), ...);
+  }
+  template <class N> FORMWORK_INLINE FORMWORK_FN static void store_one([[maybe_unused]] row_t const& row, [[maybe_unused]] pointers const& p) {
+    using element = element_t<N::type>;
+    if constexpr (N::at == level::row && N::what == opcode::store) *reinterpret_cast<element*>(p.data[N::argument]) = static_cast<element>(row_value<traits, N::template in<0>()>(row));
   }
 
   template <class N, int... J> FORMWORK_INLINE FORMWORK_FN static auto apply(row_t const& row, std::integer_sequence<int, J...>) {
     return N::op::value(row_value<traits, N::template in<J>()>(row)...);
   }
 
-  template <int Stage, class N, int K, class Context>
-  FORMWORK_INLINE FORMWORK_FN static void one([[maybe_unused]] Context const& ctx, row_t& row, pointers& p, [[maybe_unused]] bool stores) {
+  template <int Stage, bool Stores, class N, int K, class Context>
+  FORMWORK_INLINE FORMWORK_FN static void one([[maybe_unused]] Context const& ctx, row_t& row, pointers& p) {
     constexpr slot_class c = class_of(N::type);
     if constexpr (N::what == opcode::gather && Stage == 0) {
       using table = argument_at<list, N::argument>;
@@ -95,9 +108,7 @@ template <class T, class... A, class... I> struct row_runner<T, tape_arguments<A
         set_row<K, c>(row, philox::uniform(ctx.random->seed, random_stream(ctx.random->step, static_cast<std::uint32_t>(N::inner), ctx.iteration), static_cast<std::uint64_t>(p.offset[N::argument])));
       else if constexpr (N::what == opcode::map) set_row<K, c>(row, apply<N>(row, std::make_integer_sequence<int, N::inputs>{}));
       else if constexpr (N::what == opcode::cast) set_row<K, c>(row, row_value<traits, N::template in<0>()>(row));
-      else if constexpr (N::what == opcode::store) {
-        if (stores) *reinterpret_cast<element*>(p.data[N::argument]) = static_cast<element>(row_value<traits, N::template in<0>()>(row));
-      }
+      else if constexpr (N::what == opcode::store && Stores) store_one<N>(row, p);
     }
   }
 };

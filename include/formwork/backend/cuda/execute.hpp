@@ -1,0 +1,78 @@
+// How a kernel type runs on a GPU: kernel_plan<Kernel, Options>, specialised once per skeleton, names the launches.
+//   static constexpr std::size_t scratch_bytes;   of global memory, shared by the launches
+//   using launches = launch_list<...>;            in order; each one:
+//     static constexpr launch_shape shape;
+//     template <class Lane> static void run(Lane const&, kernel_arguments<N> const&);
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "../../kernels/launch.hpp"
+#include "../../kernels/tape_traits.hpp"
+#include "lane.hpp"
+
+namespace formwork::cuda {
+
+struct launch_shape {
+  long blocks = 1;
+  int threads = 32;                // per block, a multiple of 32
+  std::size_t shared_bytes = 0;    // per block
+  int blocks_per_multiprocessor = 1;  // that the registers must leave room for
+};
+
+// What a launch is given, by value.
+template <int N> struct kernel_arguments {
+  void* arguments[N > 0 ? N : 1];
+  void* scratch;
+  const random_state* random;
+  std::uint32_t iteration;
+};
+
+template <class... Launch> struct launch_list { static constexpr int size = sizeof...(Launch); };
+
+// How products of f32 operands are computed: exactly, or by tensor cores that read 19 of the 32 bits.
+enum class f32_products { exact, tf32 };
+template <f32_products Products = f32_products::tf32> struct options { static constexpr f32_products products = Products; };
+
+template <class Kernel, class Options> struct kernel_plan;
+
+namespace detail {
+template <class Kernel> struct arguments_of;
+template <long R, long C, int S, bool A, bool B, int K, dtype T, class Arguments, class Tape>
+struct arguments_of<rows_kernel<R, C, S, A, B, K, T, Arguments, Tape>> { static constexpr int value = Arguments::size; };
+template <long B, long M, long N, long K, dtype T, class AS, class BS, class Arguments, class Tape>
+struct arguments_of<contract_kernel<B, M, N, K, T, AS, BS, Arguments, Tape>> { static constexpr int value = Arguments::size; };
+template <class Q, class K, int S, int M, dtype T, class Arguments, class Tape>
+struct arguments_of<attend_kernel<Q, K, S, M, T, Arguments, Tape>> { static constexpr int value = Arguments::size; };
+template <class Q, class K, int S, int D, int M, dtype T, class Arguments, class Tape>
+struct arguments_of<attend_backward_kernel<Q, K, S, D, M, T, Arguments, Tape>> { static constexpr int value = Arguments::size; };
+template <long T, long R, long C, int S, dtype D, dtype I> struct arguments_of<scatter_kernel<T, R, C, S, D, I>> { static constexpr int value = 4; };
+}  // namespace detail
+
+// The device of a step: Launcher::launch<Launch>(arguments, queue) starts one launch.
+template <class Launcher, class Options = options<>> struct device {
+  template <class Kernel> struct execute {
+    using plan = kernel_plan<Kernel, Options>;
+    static constexpr std::size_t scratch_bytes = plan::scratch_bytes;
+    static constexpr int launches = plan::launches::size;
+
+    static void run(launch_context const& ctx) {
+      constexpr int n = detail::arguments_of<Kernel>::value;
+      kernel_arguments<n> a{};
+      for (int i = 0; i < n; ++i) a.arguments[i] = ctx.arguments[i];
+      a.scratch = ctx.scratch;
+      a.random = ctx.random;
+      a.iteration = ctx.iteration;
+      run_all(a, ctx.queue, typename plan::launches{});
+    }
+
+   private:
+    template <int N, class... Launch> static void run_all(kernel_arguments<N> const& a, void* queue, launch_list<Launch...>) {
+      (Launcher::template launch<Launch>(a, queue), ...);
+    }
+  };
+};
+
+}  // namespace formwork::cuda

@@ -1,0 +1,224 @@
+// The element-level instructions of a tape on the elements that one thread holds: Chunks runs of Vector neighbours.
+// Everything is indexed by constants, so that slots are registers.
+#pragma once
+
+#include "../../kernels/tape_row.hpp"
+#include "execute.hpp"
+
+namespace formwork::cuda {
+
+// Chunk k of a thread: the columns first + k step, ..., + Vector - 1, as far as they are below `end`.
+template <int Chunks, int Vector> struct lane_columns {
+  static constexpr int chunks = Chunks, vector = Vector, width = Chunks * Vector;
+  long first, step, end;
+  FORMWORK_DEVICE long of(int chunk) const { return first + chunk * step; }
+  FORMWORK_DEVICE bool whole(int chunk) const { return of(chunk) + Vector <= end; }
+  FORMWORK_DEVICE bool holds(int w) const { return of(w / Vector) + w % Vector < end; }
+};
+
+template <class T, int Width, int Size> struct lane_slots {
+  T f[Size][Width];
+  std::int32_t i[Size][Width];
+  bool b[Size][Width];
+};
+
+namespace detail {
+
+template <class Address> constexpr bool strides_divide(long elements) {
+  for (int i = 0; i < Address::rank; ++i)
+    if (Address::stride(i) % elements != 0) return false;
+  return true;
+}
+
+// Bytes that one instruction may move of an argument whose columns a thread takes Vector at a time; 0: element by element.
+template <class Argument, int Vector> constexpr int vector_bytes() {
+  constexpr int size = static_cast<int>(size_of(Argument::type));
+  if (Argument::column::rank != 1 || (Argument::column::rank == 1 && Argument::column::stride(0) != 1)) return 0;
+  int bytes = Vector * size < 16 ? Vector * size : 16;
+  while (bytes > size && (Argument::alignment % bytes != 0 || !strides_divide<typename Argument::row>(bytes / size))) bytes /= 2;
+  return bytes > size ? bytes : 0;
+}
+
+template <int Bytes> struct [[gnu::may_alias]] alignas(Bytes) raw { std::uint32_t word[Bytes / 4]; };
+template <> struct [[gnu::may_alias]] alignas(2) raw<2> { std::uint16_t word[1]; };
+
+// Count elements at p, which `Bytes`-wide instructions can reach.
+template <int Bytes, class Stored, class Value, int Count> FORMWORK_DEVICE void load_run(Value (&to)[Count], int begin, const Stored* p, int count) {
+  constexpr int per = Bytes / static_cast<int>(sizeof(Stored));
+  FORMWORK_UNROLL
+  for (int k = 0; k < count / per; ++k) {
+    union { raw<Bytes> bits; Stored element[per]; } u{*reinterpret_cast<const raw<Bytes>*>(p + k * per)};
+    FORMWORK_UNROLL
+    for (int e = 0; e < per; ++e) to[begin + k * per + e] = static_cast<Value>(u.element[e]);
+  }
+}
+
+}  // namespace detail
+
+template <class T, class Arguments, class Tape> struct element_runner;
+template <class T, class Arguments, class... I> struct element_runner<T, Arguments, tape<I...>> {
+  using rows = row_runner<T, Arguments, tape<I...>>;
+  using traits = typename rows::traits;
+  using row_t = typename rows::row_t;
+  using pointers = typename rows::pointers;
+  static constexpr int size = rows::size;
+  template <class Columns> using slots = lane_slots<T, Columns::width, size>;
+
+  // The widest vector that suits the tape's arguments: 16 bytes of the largest of those that lie in rows.
+  static constexpr int natural_vector(long columns) { return vector_for(columns, static_cast<Arguments*>(nullptr)); }
+
+  // Instructions of a stage. Kept: slots live from stage to stage, so that each instruction runs in its first stage
+  // only. Extras: accumulate<N, K>(values, columns) for reductions, and for keep; recall<N>(values, columns).
+  template <int Stage, bool Kept, class Context, class Columns, class Extras>
+  FORMWORK_DEVICE static void run(Context const& ctx, row_t const& row, slots<Columns>& here, pointers const& p, Columns const& at, Extras& extras) {
+    run_all<Stage, Kept>(ctx, row, here, p, at, extras, std::make_index_sequence<sizeof...(I)>{});
+  }
+
+  template <int S, class Slots> FORMWORK_DEVICE static auto value(row_t const& row, Slots const& here, int w) {
+    constexpr bool is_row = traits::levels[S] == level::row;
+    constexpr slot_class c = class_of(traits::types[S]);
+    if constexpr (is_row) return row_value<traits, S>(row);
+    else if constexpr (c == slot_class::floating) return here.f[S][w];
+    else if constexpr (c == slot_class::integer) return here.i[S][w];
+    else return here.b[S][w];
+  }
+
+ private:
+  template <class... A> static constexpr int vector_for(long columns, tape_arguments<A...>*) {
+    int largest = 0;
+    ((largest = A::column::rank == 1 && A::column::stride(A::column::rank == 1 ? 0 : 0) == 1 && static_cast<int>(size_of(A::type)) > largest ? static_cast<int>(size_of(A::type)) : largest), ...);
+    int v = largest == 0 ? 1 : largest >= 16 ? 1 : 16 / largest;
+    while (v > 1 && columns % v != 0) v /= 2;
+    return v;
+  }
+
+  template <int Stage, bool Kept, class Context, class Columns, class Extras, std::size_t... K>
+  FORMWORK_DEVICE static void run_all(Context const& ctx, row_t const& row, slots<Columns>& here, pointers const& p, Columns const& at, Extras& extras, std::index_sequence<K...>) {
+    (one<Stage, Kept, I, static_cast<int>(K)>(ctx, row, here, p, at, extras), ...);
+  }
+
+  template <class N> static constexpr bool runs(int stage, bool kept) {
+    if (!kept) return (N::evaluated >> stage & 1u) != 0;
+    return (N::evaluated >> stage & 1u) != 0 && (N::evaluated & ((1u << stage) - 1u)) == 0;  // its first stage
+  }
+
+  template <class N, class Slots, int... J> FORMWORK_DEVICE static auto apply(row_t const& row, Slots const& here, int w, std::integer_sequence<int, J...>) {
+    return N::op::value(value<N::template in<J>()>(row, here, w)...);
+  }
+  template <int K, slot_class C, class Slots, class V> FORMWORK_DEVICE static void set(Slots& here, int w, V v) {
+    if constexpr (C == slot_class::floating) here.f[K][w] = static_cast<T>(v);
+    else if constexpr (C == slot_class::integer) here.i[K][w] = static_cast<std::int32_t>(v);
+    else here.b[K][w] = static_cast<bool>(v);
+  }
+
+  template <int Stage, bool Kept, class N, int K, class Context, class Columns, class Extras>
+  FORMWORK_DEVICE static void one([[maybe_unused]] Context const& ctx, row_t const& row, slots<Columns>& here, pointers const& p, Columns const& at, [[maybe_unused]] Extras& extras) {
+    constexpr bool reduction = is_row_reduction(N::what) || is_column_reduction(N::what);
+    constexpr slot_class c = class_of(N::type);
+    if constexpr ((N::at != level::row || reduction) && runs<N>(Stage, Kept)) {
+      if constexpr (N::what == opcode::load || N::what == opcode::gather) {
+        if constexpr (c == slot_class::floating) load<N>(here.f[K], p, at);
+        else if constexpr (c == slot_class::integer) load<N>(here.i[K], p, at);
+        else load<N>(here.b[K], p, at);
+      } else if constexpr (N::what == opcode::index) {
+        FORMWORK_UNROLL
+        for (int w = 0; w < Columns::width; ++w) here.i[K][w] = coordinate_of<N, Arguments>(static_cast<std::int32_t>(p.offset[N::argument] + offset_of<N>(at, w)));
+      } else if constexpr (N::what == opcode::random) {
+        random<N>(ctx, here.f[K], p, at);
+      } else if constexpr (N::what == opcode::map) {
+        FORMWORK_UNROLL
+        for (int w = 0; w < Columns::width; ++w) set<K, c>(here, w, apply<N>(row, here, w, std::make_integer_sequence<int, N::inputs>{}));
+      } else if constexpr (N::what == opcode::cast) {
+        FORMWORK_UNROLL
+        for (int w = 0; w < Columns::width; ++w) set<K, c>(here, w, value<N::template in<0>()>(row, here, w));
+      } else if constexpr (N::what == opcode::store) {
+        store<N>(row, here, p, at);
+      } else if constexpr (reduction || (N::what == opcode::keep && !Kept)) {
+        T v[Columns::width];
+        FORMWORK_UNROLL
+        for (int w = 0; w < Columns::width; ++w) v[w] = static_cast<T>(value<N::template in<0>()>(row, here, w));
+        extras.template accumulate<N, K>(v, at);
+      } else if constexpr (N::what == opcode::recall && !Kept) {
+        extras.template recall<N>(here.f[N::template in<0>()], at);
+      }
+    }
+  }
+
+  template <class N, class Columns> FORMWORK_DEVICE static long offset_of(Columns const& at, int w) {
+    return argument_at<Arguments, N::argument>::column::offset(at.of(w / Columns::vector) + w % Columns::vector);
+  }
+
+  template <class N, class V, class Columns> FORMWORK_DEVICE static void load(V (&to)[Columns::width], pointers const& p, Columns const& at) {
+    using a = argument_at<Arguments, N::argument>;
+    using stored = element_t<a::type>;
+    const stored* q = reinterpret_cast<const stored*>(p.data[N::argument]);
+    constexpr int bytes = detail::vector_bytes<a, Columns::vector>();
+    FORMWORK_UNROLL
+    for (int k = 0; k < Columns::chunks; ++k) {
+      if constexpr (bytes > 0) {
+        if (at.whole(k)) {
+          detail::load_run<bytes>(to, k * Columns::vector, q + at.of(k), Columns::vector);
+          continue;
+        }
+      }
+      FORMWORK_UNROLL
+      for (int v = 0; v < Columns::vector; ++v) {
+        const int w = k * Columns::vector + v;
+        to[w] = at.holds(w) ? static_cast<V>(q[offset_of<N>(at, w)]) : V(0);
+      }
+    }
+  }
+
+  template <class N, class Slots, class Columns> FORMWORK_DEVICE static void store(row_t const& row, Slots const& here, pointers const& p, Columns const& at) {
+    using a = argument_at<Arguments, N::argument>;
+    using stored = element_t<a::type>;
+    stored* q = reinterpret_cast<stored*>(p.data[N::argument]);
+    constexpr int bytes = detail::vector_bytes<a, Columns::vector>();
+    FORMWORK_UNROLL
+    for (int k = 0; k < Columns::chunks; ++k) {
+      if constexpr (bytes > 0) {
+        if (at.whole(k)) {
+          constexpr int per = bytes / static_cast<int>(sizeof(stored));
+          FORMWORK_UNROLL
+          for (int r = 0; r < Columns::vector / per; ++r) {
+            union { detail::raw<bytes> bits; stored element[per]; } u{};
+            FORMWORK_UNROLL
+            for (int e = 0; e < per; ++e) u.element[e] = static_cast<stored>(value<N::template in<0>()>(row, here, k * Columns::vector + r * per + e));
+            *reinterpret_cast<detail::raw<bytes>*>(q + at.of(k) + r * per) = u.bits;
+          }
+          continue;
+        }
+      }
+      FORMWORK_UNROLL
+      for (int v = 0; v < Columns::vector; ++v) {
+        const int w = k * Columns::vector + v;
+        if (at.holds(w)) q[offset_of<N>(at, w)] = static_cast<stored>(value<N::template in<0>()>(row, here, w));
+      }
+    }
+  }
+
+  // Four neighbours share one block of random bits.
+  template <class N, class Context, class Columns> FORMWORK_DEVICE static void random(Context const& ctx, T (&to)[Columns::width], pointers const& p, Columns const& at) {
+    using a = argument_at<Arguments, N::argument>;
+    const std::uint64_t seed = ctx.random->seed, stream = random_stream(ctx.random->step, static_cast<std::uint32_t>(N::inner), ctx.iteration);
+    constexpr bool blocks = a::column::rank == 1 && a::column::stride(0) == 1 && Columns::vector % 4 == 0 && detail::strides_divide<typename a::row>(4);
+    FORMWORK_UNROLL
+    for (int k = 0; k < Columns::chunks; ++k) {
+      const std::uint64_t first = static_cast<std::uint64_t>(p.offset[N::argument] + (blocks ? at.of(k) : 0));
+      if constexpr (blocks) {
+        FORMWORK_UNROLL
+        for (int v = 0; v < Columns::vector; v += 4) {
+          const philox::block x = philox::block_of(seed, stream, (first + static_cast<std::uint64_t>(v)) / 4);
+          FORMWORK_UNROLL
+          for (int e = 0; e < 4; ++e) to[k * Columns::vector + v + e] = static_cast<T>(philox::to_uniform(x.word[e]));
+        }
+      } else {
+        FORMWORK_UNROLL
+        for (int v = 0; v < Columns::vector; ++v)
+          to[k * Columns::vector + v] = static_cast<T>(philox::uniform(seed, stream, first + static_cast<std::uint64_t>(offset_of<N>(at, k * Columns::vector + v))));
+      }
+    }
+  }
+};
+
+}  // namespace formwork::cuda

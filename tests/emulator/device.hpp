@@ -1,0 +1,27 @@
+// A device that runs every launch in the emulator, on memory of the host. The queue of a step points to settings.
+#pragma once
+
+#include <typeinfo>
+
+#include "formwork/backend/cuda/cuda_kernels.hpp"
+#include "lane.hpp"
+
+namespace formwork::emulator {
+
+struct launcher {
+  template <class Launch, int N> static void launch(cuda::kernel_arguments<N> const& a, void* queue) {
+    static constexpr cuda::launch_shape shape = Launch::shape;
+    const settings how = queue ? *static_cast<const settings*>(queue) : settings{};
+    struct call { cuda::kernel_arguments<N> const& a; } c{a};
+    run({.blocks = shape.blocks, .threads = shape.threads, .shared_bytes = shape.shared_bytes}, how, Launch::name,
+        [](void* p, fibre& f) {
+          lane l(f);
+          Launch::run(l, static_cast<call*>(p)->a);
+        },
+        &c);
+  }
+};
+
+template <class Options = cuda::options<>> using device = cuda::device<launcher, Options>;
+
+}  // namespace formwork::emulator
