@@ -169,6 +169,7 @@
 #include "backend/cuda/lane.hpp"
 #include "backend/cuda/sm80/lane.hpp"
 #include "backend/cuda/execute.hpp"
+#include "backend/cuda/entry.hpp"
 #include "backend/cuda/tape_elements.hpp"
 #include "backend/cuda/rows.hpp"
 #include "backend/cuda/scatter.hpp"

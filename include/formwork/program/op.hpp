@@ -102,7 +102,8 @@ inline constexpr op_info info_of{Op::name,
 // The way back from data to type: instantiating registration<Op> defines the friend that op_key declares.
 #if defined(__CUDACC__)
 #pragma nv_diag_suppress 1301
-#elif defined(__GNUC__) && !defined(__clang__)
+#endif
+#if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wnon-template-friend"
 #endif
@@ -113,7 +114,7 @@ template <class Op> struct op_registration {
   friend constexpr auto op_type(op_key<&info_of<Op>>) { return Op{}; }
   static constexpr const op_info* info = &info_of<Op>;
 };
-#if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__)
+#if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
 #endif
 

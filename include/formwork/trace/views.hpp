@@ -1,6 +1,8 @@
 // Shape changes of typed values. None of them computes: the fusion turns them into addressing.
 #pragma once
 
+#include <array>
+
 #include "value.hpp"
 
 namespace formwork {
@@ -120,8 +122,8 @@ template <int Axis, typed_value X, typed_value... Y> constexpr auto concatenate(
                 require<((X::type == Y::type) && ...),
                                 error::element_types_do_not_match<call::concatenate, value_of<X>, value_of<Y>...>>) {
     using to = shape_from<joined>;
-    return value<X::type, to>{x.g, build::concatenate(*x.g, {x.id, y.id...}, 1 + static_cast<int>(sizeof...(Y)),
-                                                       detail::axis_of<Axis, from::rank>)};
+    const std::array<int, 6> parts{x.id, y.id...};
+    return value<X::type, to>{x.g, build::concatenate(*x.g, parts, 1 + static_cast<int>(sizeof...(Y)), detail::axis_of<Axis, from::rank>)};
   }
 }
 

@@ -1,0 +1,20 @@
+// The one __global__ function: a launch becomes a kernel. Hidden, so that two shared objects of one process do not
+// clash over it.
+#pragma once
+
+#if defined(__CUDACC__)
+
+#include "execute.hpp"
+#include "sm80/lane.hpp"
+
+namespace formwork::cuda {
+
+template <class Launch, int N>
+FORMWORK_HIDDEN __global__ void __launch_bounds__(Launch::shape.threads, Launch::shape.blocks_per_multiprocessor) entry(const __grid_constant__ kernel_arguments<N> a) {
+  sm80::lane lane;
+  Launch::run(lane, a);
+}
+
+}  // namespace formwork::cuda
+
+#endif  // __CUDACC__
