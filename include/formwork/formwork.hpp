@@ -132,6 +132,7 @@
 #include "kernels/describe_kernels.hpp"
 
 // The CPU: SIMD packs, threads, and one file or a few per skeleton.
+#include "backend/host_session.hpp"
 #include "backend/cpu/simd.hpp"
 #include "backend/cpu/simd_partial.hpp"
 #include "backend/cpu/simd_memory.hpp"
@@ -226,6 +227,7 @@
 #include "train/parameter_layout.hpp"
 #include "train/initialize.hpp"
 #include "train/training.hpp"
+#include "train/step_exchange.hpp"
 #include "train/training_step.hpp"
 #include "train/checkpoint.hpp"
 #include "train/csv_log.hpp"

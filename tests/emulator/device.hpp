@@ -4,11 +4,13 @@
 #include <typeinfo>
 
 #include "formwork/backend/cuda/cuda_kernels.hpp"
+#include "formwork/backend/host_session.hpp"
 #include "lane.hpp"
 
 namespace formwork::emulator {
 
 struct launcher {
+  using session = host_session;
   template <class Launch, int N> static void launch(cuda::kernel_arguments<N> const& a, void* queue) {
     static constexpr cuda::launch_shape shape = Launch::shape;
     const settings how = queue ? *static_cast<const settings*>(queue) : settings{};

@@ -109,7 +109,10 @@ template <class Optimizer> outcome<Optimizer> run(int threads) {
   for (long i = 0; i < elements; ++i) p[i] = start_of(i);
   for (long t = 1; t <= steps; ++t) {
     for (long i = 0; i < elements; ++i) g[i] = gradient_of(i, t);
-    step::update(p, g, s, workspace, static_cast<float>(rate_of(t)), static_cast<float>(scale_of(t)), t);
+    // Gradients of norm 1 are scaled down to the largest norm.
+    alignas(16) auto numbers = step::numbers_of(static_cast<float>(rate_of(t)), t, static_cast<float>(scale_of(t)));
+    alignas(16) float square_sum = 1;
+    step::update(p, g, s, numbers.data(), &square_sum, workspace);
   }
   return {{p, p + elements}, {s, s + step::state_elements}};
 }
@@ -206,16 +209,21 @@ TEST_CASE("gradient norm: sum of squares, the same bits for any number of thread
     expected += static_cast<double>(g[i]) * g[i];
   }
   std::vector<float> sums;
+  auto square_sum = [&] {
+    float sum = -1;
+    step::square_sum(g, &sum, memory.data() + elements * sizeof(float));
+    return sum;
+  };
   for (int threads : {1, 2, 3, 2}) {
     thread_guard use(threads);
-    sums.push_back(step::square_sum(g, memory.data() + elements * sizeof(float)));
+    sums.push_back(square_sum());
   }
   // A row's sum has at most 4096 / 8 additions behind each other, that of the rows at most 20.
   CHECK(std::abs(sums[0] - expected) <= 540 * 0x1p-24 * expected);
   CHECK(std::abs(sums[0] * 1.01 - expected) > 540 * 0x1p-24 * expected);
   for (float s : sums) CHECK(s == sums[0]);
   g[elements - 1] = std::numeric_limits<float>::quiet_NaN();
-  CHECK(std::isnan(step::square_sum(g, memory.data() + elements * sizeof(float))));
+  CHECK(std::isnan(square_sum()));
   g[elements - 1] = -std::numeric_limits<float>::infinity();
-  CHECK(std::isinf(step::square_sum(g, memory.data() + elements * sizeof(float))));
+  CHECK(std::isinf(square_sum()));
 }

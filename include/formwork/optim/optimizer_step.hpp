@@ -1,4 +1,5 @@
-// optimizer_step: an optimizer compiled for one arena: the norm of the gradients, and the update in place.
+// optimizer_step: an optimizer compiled for one arena: the norm of the gradients, and the update in place. What is
+// decided about a step, clipping and whether it is done at all, is decided by its kernels.
 #pragma once
 
 #include "../run/step.hpp"
@@ -17,27 +18,29 @@ template <optimizer Optimizer, class Device, long Elements, long Decayed> struct
                                                                       : update_program::workspace_bytes;
   static constexpr long launches = norm_program::launches + update_program::launches;
 
-  // Sum of the squares of all gradients, in an order that only Elements decides.
-  static float square_sum(float* gradients, std::byte* workspace) {
-    float total = 0;
-    void* inputs[] = {gradients};
-    void* outputs[] = {&total};
-    norm_program::run({.workspace = workspace, .inputs = inputs, .outputs = outputs});
-    return total;
+  // What one update is told: number is 1 in the first.
+  static constexpr int numbers = number_count<Optimizer>;
+  static std::array<float, static_cast<std::size_t>(numbers)> numbers_of(float rate, long number, float largest_norm) {
+    std::array<float, static_cast<std::size_t>(numbers)> all{};
+    const auto own = Optimizer::factors(rate, number);
+    for (std::size_t k = 0; k < own.size(); ++k) all[k] = own[k];
+    all.back() = largest_norm;
+    return all;
   }
 
-  // One step on gradients * scale; number is 1 in the first. All arenas are 64-byte aligned.
-  static void update(float* parameters, float* gradients, float* states, std::byte* workspace, float rate,
-                     float scale, long number) {
-    constexpr int count = factor_count<Optimizer>;
-    std::array<float, count> factors{};
-    const auto own = Optimizer::factors(rate, number);
-    for (std::size_t k = 0; k + 1 < factors.size(); ++k) factors[k] = own[k];
-    factors[count - 1] = scale;
-    void* inputs[] = {parameters, gradients, states, factors.data()};
+  // Sum of the squares of all gradients, in an order that only Elements decides.
+  static void square_sum(float* gradients, float* sum, std::byte* workspace, void* queue = nullptr) {
+    void* inputs[] = {gradients};
+    void* outputs[] = {sum};
+    norm_program::run({.workspace = workspace, .inputs = inputs, .outputs = outputs, .queue = queue});
+  }
+
+  // One step on gradients whose squares have that sum. Arenas are 64-byte aligned, numbers and sum 16-byte.
+  static void update(float* parameters, float* gradients, float* states, float* numbers, float* square_sum, std::byte* workspace, void* queue = nullptr) {
+    void* inputs[] = {parameters, gradients, states, numbers, square_sum};
     void* outputs[1 + Optimizer::states] = {parameters};
     for (int k = 0; k < Optimizer::states; ++k) outputs[1 + k] = states + k * Elements;
-    update_program::run({.workspace = workspace, .inputs = inputs, .outputs = outputs});
+    update_program::run({.workspace = workspace, .inputs = inputs, .outputs = outputs, .queue = queue});
   }
 };
 

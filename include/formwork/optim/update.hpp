@@ -18,10 +18,14 @@
 
 #include <array>
 #include <concepts>
+#include <limits>
 
+#include "../ops/divide.hpp"
+#include "../ops/greater.hpp"
 #include "../ops/less.hpp"
 #include "../ops/multiply.hpp"
 #include "../ops/select.hpp"
+#include "../ops/sqrt.hpp"
 #include "../passes/simplify.hpp"
 #include "../passes/storage.hpp"
 #include "../trace/trace.hpp"
@@ -46,20 +50,21 @@ namespace error {
 template <class Optimizer, int Declared, int Returned> struct optimizer_returns_another_number_of_states;
 }
 
-// Numbers that an optimizer's kernel reads each step: its own factors, then the scale of the gradients.
+// Numbers that an optimizer's kernel reads each step: its own factors, then the largest norm that the gradients keep.
 template <optimizer Optimizer>
-inline constexpr int factor_count =
+inline constexpr int number_count =
     static_cast<int>(std::tuple_size_v<decltype(Optimizer::factors(0.f, 1))>) + 1;
 
 namespace optim {
 
 // The inputs in the order of the kernel's pointers. States lie one after the other.
-template <long Rows, int States, int Factors> struct update_inputs {
+template <long Rows, int States, int Numbers> struct update_inputs {
   using arena = input<dtype::f32, shape<Rows, arena_row>>;
   using states_type = input<dtype::f32, shape<(States > 0 ? States : 1), Rows, arena_row>>;
-  using factors_type = input<dtype::f32, shape<Factors>>;
+  using numbers_type = input<dtype::f32, shape<Numbers>>;
+  using sum_type = input<dtype::f32, shape<1>>;
   BOOST_HANA_DEFINE_STRUCT(update_inputs, (arena, parameters), (arena, gradients), (states_type, states),
-                           (factors_type, factors));
+                           (numbers_type, numbers), (sum_type, square_sum));
 };
 
 struct no_module {};
@@ -68,11 +73,11 @@ template <class Optimizer, long DecayedRows> struct update_of {
   constexpr auto operator()(no_module, auto const& in) const {
     using arena = value_of<decltype(in.parameters)>;
     constexpr long rows = arena::shape[0];
-    constexpr int states = Optimizer::states, factors = factor_count<Optimizer>;
+    constexpr int states = Optimizer::states, numbers = number_count<Optimizer>;
     auto factor = [&]<std::size_t... K>(std::index_sequence<K...>) {
-      return std::array{slice<0, static_cast<long>(K), 1>(in.factors)...};
+      return std::array{slice<0, static_cast<long>(K), 1>(in.numbers)...};
     }
-    (std::make_index_sequence<static_cast<std::size_t>(factors)>{});
+    (std::make_index_sequence<static_cast<std::size_t>(numbers)>{});
     auto state = [&]<std::size_t... K>(std::index_sequence<K...>) {
       return std::array<arena, sizeof...(K)>{
           reshape<rows, arena_row>(slice<0, static_cast<long>(K), 1>(in.states))...};
@@ -81,11 +86,24 @@ template <class Optimizer, long DecayedRows> struct update_of {
     auto row = reshape<rows, 1>(iota<rows>(in.parameters));
     auto decays = select(row < DecayedRows, constant(in.parameters, 1), 0);
     arena parameters{in.parameters.g, in.parameters.id}, gradients{in.gradients.g, in.gradients.id};
-    auto result = Optimizer::update(parameters, gradients * factor[factors - 1], state, factor, decays);
+    // Gradients with a larger norm are scaled down to it (Pascanu et al. 2013, alg. 1); where the norm is not a finite
+    // number everything stays as it is.
+    auto norm = sqrt(in.square_sum);
+    auto largest = factor[numbers - 1];
+    auto scale = select(norm > largest, largest / norm, 1);
+    auto applies = norm < std::numeric_limits<double>::infinity();
+    auto result = Optimizer::update(parameters, gradients * scale, state, factor, decays);
     constexpr int returned = static_cast<int>(std::tuple_size_v<decltype(result.states)>);
     if constexpr (require<returned == states,
                           error::optimizer_returns_another_number_of_states<Optimizer, states, returned>>)
-      return result;
+      return std::apply(
+          [&](auto const&... new_state) {
+            return [&]<std::size_t... K>(std::index_sequence<K...>) {
+              return updated{select(applies, result.parameter, parameters), select(applies, new_state, state[K])...};
+            }
+            (std::make_index_sequence<sizeof...(new_state)>{});
+          },
+          result.states);
   }
 };
 
@@ -94,7 +112,7 @@ template <optimizer Optimizer, long Elements, long Decayed> struct update_source
   static constexpr graph make() {
     static_assert(Elements % arena_row == 0 && Decayed % arena_row == 0);
     graph g;
-    using inputs = update_inputs<Elements / arena_row, Optimizer::states, factor_count<Optimizer>>;
+    using inputs = update_inputs<Elements / arena_row, Optimizer::states, number_count<Optimizer>>;
     inputs in{};
     auto bind = [&]<class Input>(Input& to, std::string_view name) {
       input_info i = Input::describe();
@@ -109,7 +127,8 @@ template <optimizer Optimizer, long Elements, long Decayed> struct update_source
     bind(in.parameters, "parameters");
     bind(in.gradients, "gradients");
     bind(in.states, "states");
-    bind(in.factors, "factors");
+    bind(in.numbers, "numbers");
+    bind(in.square_sum, "square_sum");
     auto result = update_of<Optimizer, Decayed / arena_row>{}(no_module{}, in);
     g.outputs.push_back({name_text("parameters"), role::value, 0, result.parameter.id});
     std::apply(

@@ -79,11 +79,15 @@ template <class Run> class trainer {
       throw std::invalid_argument("The checkpoint has " + std::to_string(before.step) + " steps already, the run shall have " +
                                   std::to_string(settings_.steps) + "; choose more steps.");
     state_ = train::load_checkpoint(path, tensors(), model_checksum<model>());
+    step_.commit();
     step_.resume_at(state_.seed, static_cast<long>(state_.step), static_cast<long>(state_.updates));
     resumed_ = true;
   }
   // Parameters alone, of a checkpoint or any safetensors file with the model's names and shapes.
-  void load(const std::filesystem::path& path) { train::load_parameters(path, parameters(), model_checksum<model>()); }
+  void load(const std::filesystem::path& path) {
+    train::load_parameters(path, parameters(), model_checksum<model>());
+    step_.commit();
+  }
 
   training_step<Run>& step() { return step_; }
   const trainer_settings& settings() const { return settings_; }
@@ -174,13 +178,13 @@ template <class Run> class trainer<Run>::session {
     }
     const auto begin = clock::now();
     const train::token_batch batch = batches_.next();
-    p_.loss = t_.step_.gradients(batch.inputs, batch.targets);
     p_.validation_loss = p_.gradient_norm = progress::none;
     p_.learning_rate = rate_.rate(static_cast<long>(p_.step));
+    const step_result result = t_.step_.step(batch.inputs, batch.targets, static_cast<float>(p_.learning_rate), s.largest_norm);
+    p_.loss = result.loss;
     if (!std::isfinite(p_.loss)) diverge("loss", p_.loss);
-    const update_result update = t_.step_.update(static_cast<float>(p_.learning_rate), s.largest_norm);
-    p_.gradient_norm = update.gradient_norm;
-    if (!update.applied) diverge("norm of the gradients", update.gradient_norm);
+    p_.gradient_norm = result.gradient_norm;
+    if (!result.applied) diverge("norm of the gradients", result.gradient_norm);
     t_.state_.data = batches_.position();
     ++p_.step;
     p_.tokens = p_.step * static_cast<std::uint64_t>(Run::tokens);

@@ -6,10 +6,9 @@
 #include <cstring>
 #include <vector>
 
-#include "../core/arena.hpp"
 #include "initialize.hpp"
+#include "step_exchange.hpp"
 #include "token_check.hpp"
-#include "training.hpp"
 
 namespace formwork {
 
@@ -17,11 +16,17 @@ struct update_result {
   float gradient_norm = 0;  // before clipping
   bool applied = false;     // no where the norm is not a finite number: then nothing has changed
 };
+struct step_result : update_result {
+  float loss = 0;           // mean, nats per token
+};
 
 template <class Run> class training_step {
   using programs = run_programs<Run>;
   using optimizer = typename programs::optimizer;
+  using exchange = step_exchange<Run>;
+  using token_span = std::span<const std::int32_t>;
   static constexpr arena_map map = arena_map_of<Run>;
+  enum recording { whole_step, gradients_alone, update_alone, evaluation, recordings };
 
  public:
   using layout = typename programs::layout;
@@ -30,74 +35,69 @@ template <class Run> class training_step {
   // Maps the arena and gives the parameters their first values: equal seeds, equal runs. Throws
   // std::runtime_error where the system has no memory for it.
   explicit training_step(std::uint64_t seed = 0)
-      : memory_(static_cast<std::size_t>(arena_bytes<Run>)), seed_(seed) {
+      : session_(static_cast<std::size_t>(arena_bytes<Run>), exchange::bytes, recordings), seed_(seed) {
     warm_up();
     initialize<typename Run::model_type>(parameters(), seed);
+    commit();
   }
 
-  // Mean loss in nats per token of Run::sequences sequences, and its gradients: tokens and targets
-  // (sequences, time). Throws std::invalid_argument where a number is not one of the vocabulary.
-  float gradients(std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets) {
-    check_tokens(tokens, Run::tokens, Run::vocabulary, "tokens");
-    check_tokens(targets, Run::tokens, Run::vocabulary, "targets");
-    float total = 0;
-    for (long pass = 0; pass < Run::passes; ++pass) {
-      float* to = floats(pass == 0 ? map.gradients : map.pass_gradients);
-      const long at = pass * Run::pass_tokens;
-      total += run<typename programs::training_step>(tokens.data() + at, targets.data() + at, to,
-                                                     steps_ * Run::passes + pass);
-      if constexpr (Run::passes > 1) {
-        if (pass > 0) add_pass(pass == Run::passes - 1 ? 1.f / static_cast<float>(Run::passes) : 1.f);
-      }
-    }
-    return total / static_cast<float>(Run::passes);
+  // One step of training on Run::sequences sequences: tokens and targets (sequences, time). Gradients are scaled down
+  // where their norm is above `largest_norm`. Throws std::invalid_argument where a number is not one of the vocabulary.
+  step_result step(token_span tokens, token_span targets, float learning_rate, float largest_norm = 1.f) {
+    take(tokens, targets);
+    take_numbers(learning_rate, largest_norm);
+    session_.run(whole_step, [&] {
+      launch_passes();
+      launch_update();
+    });
+    step_result r;
+    r.loss = mean_loss();
+    static_cast<update_result&>(r) = updated();
+    return r;
+  }
+
+  // Mean loss in nats per token, and its gradients alone.
+  float gradients(token_span tokens, token_span targets) {
+    take(tokens, targets);
+    session_.run(gradients_alone, [&] { launch_passes(); });
+    return mean_loss();
   }
 
   // The first pass of gradients(), each launch through each(kernel number, launch): for timing kernels one by
   // one.
-  template <class Observe>
-  float observe_gradients(std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets,
-                          Observe const& each) {
-    check_tokens(tokens, Run::tokens, Run::vocabulary, "tokens");
-    check_tokens(targets, Run::tokens, Run::vocabulary, "targets");
-    return observe<typename programs::training_step>(tokens.data(), targets.data(), floats(map.gradients),
-                                                     steps_ * Run::passes, each);
+  template <class Observe> float observe_gradients(token_span tokens, token_span targets, Observe const& each) {
+    take(tokens, targets);
+    observe<typename programs::training_step>(0, floats(map.gradients), each);
+    return host().losses()[0];
   }
 
-  // One step of the optimizer on the gradients, scaled down where their norm is above `largest_norm`.
+  // One step of the optimizer on the gradients.
   update_result update(float learning_rate, float largest_norm = 1.f) {
-    update_result r;
-    r.gradient_norm = std::sqrt(optimizer::square_sum(floats(map.gradients), workspace()));
-    r.applied = std::isfinite(r.gradient_norm);
-    ++steps_;
-    if (!r.applied) return r;
-    ++updates_;
-    const float scale = r.gradient_norm > largest_norm ? largest_norm / r.gradient_norm : 1.f;
-    optimizer::update(floats(map.parameters), floats(map.gradients), floats(map.states), workspace(),
-                      learning_rate, scale, updates_);
-    return r;
+    take_numbers(learning_rate, largest_norm);
+    session_.run(update_alone, [&] { launch_update(); });
+    return updated();
   }
 
   // Mean loss in nats per token without dropout, of Run::pass_sequences sequences. Gradients are kept.
-  float evaluate(std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets) {
+  float evaluate(token_span tokens, token_span targets) {
     check_tokens(tokens, Run::pass_tokens, Run::vocabulary, "tokens");
     check_tokens(targets, Run::pass_tokens, Run::vocabulary, "targets");
-    return run<typename programs::evaluation_step>(tokens.data(), targets.data(), floats(map.gradients), 0);
+    host().take_pass(0, tokens, targets);
+    host().random()[0] = {seed_, 0};
+    session_.run(evaluation, [&] { observe<typename programs::evaluation_step>(0, floats(map.gradients), [](int, auto const& launch) { launch(); }); });
+    return host().losses()[0];
   }
 
-  // The flat arenas; what lies between the entries is zero.
-  std::span<float> parameters() {
-    return {floats(map.parameters), static_cast<std::size_t>(layout::elements)};
-  }
-  std::span<const float> parameters() const {
-    return {floats(map.parameters), static_cast<std::size_t>(layout::elements)};
-  }
-  std::span<float> gradient_values() {
-    return {floats(map.gradients), static_cast<std::size_t>(layout::elements)};
-  }
+  // The flat arenas as the host sees them; what lies between the entries is zero. What is written counts after commit().
+  std::span<float> parameters() { return view(map.parameters); }
+  std::span<const float> parameters() const { return view(map.parameters); }
+  std::span<float> gradient_values() { return view(map.gradients); }
   static constexpr int states = Run::optimizer_type::states;
-  std::span<float> state(int number) {
-    return {floats(map.states) + number * layout::elements, static_cast<std::size_t>(layout::elements)};
+  std::span<float> state(int number) { return view(map.states + static_cast<std::size_t>(number) * part); }
+  void commit() {
+    session_.commit(map.parameters, part);
+    session_.commit(map.gradients, part);
+    if constexpr (states > 0) session_.commit(map.states, static_cast<std::size_t>(states) * part);
   }
 
   std::uint64_t seed() const { return seed_; }
@@ -112,33 +112,71 @@ template <class Run> class training_step {
   }
 
  private:
-  arena memory_;
+  static constexpr std::size_t part = static_cast<std::size_t>(layout::elements) * sizeof(float);
+  mutable typename programs::device::session session_;
   std::uint64_t seed_ = 0;
   long steps_ = 0, updates_ = 0;
 
-  float* floats(std::size_t offset) const { return reinterpret_cast<float*>(memory_.data() + offset); }
-  std::byte* workspace() const { return memory_.data() + map.workspace; }
-
-  template <class Step>
-  float run(std::int32_t const* tokens, std::int32_t const* targets, float* gradients, long number) {
-    return observe<Step>(tokens, targets, gradients, number, [](int, auto const& launch) { launch(); });
+  exchange host() const { return exchange{session_.host_exchange()}; }
+  exchange device() const { return exchange{session_.exchange()}; }
+  float* floats(std::size_t offset) const { return reinterpret_cast<float*>(session_.memory() + offset); }
+  std::byte* workspace() const { return session_.memory() + map.workspace; }
+  std::span<float> view(std::size_t offset) const {
+    return {reinterpret_cast<float*>(session_.view(offset, part)), static_cast<std::size_t>(layout::elements)};
   }
-  template <class Step, class Observe>
-  float observe(std::int32_t const* tokens, std::int32_t const* targets, float* gradients, long number,
-                Observe const& each) {
-    float loss = 0;
-    void* inputs[] = {const_cast<std::int32_t*>(tokens), const_cast<std::int32_t*>(targets)};  // read only
-    void* outputs[] = {&loss};
-    Step::run_observed({workspace(), memory_.data() + map.parameters, reinterpret_cast<std::byte*>(gradients),
-                        inputs, outputs, seed_, static_cast<std::uint32_t>(number)},
+
+  // What a recording is given and what it leaves.
+  void take(token_span tokens, token_span targets) {
+    check_tokens(tokens, Run::tokens, Run::vocabulary, "tokens");
+    check_tokens(targets, Run::tokens, Run::vocabulary, "targets");
+    for (long pass = 0; pass < Run::passes; ++pass) {
+      const auto at = static_cast<std::size_t>(pass * Run::pass_tokens), count = static_cast<std::size_t>(Run::pass_tokens);
+      host().take_pass(pass, tokens.subspan(at, count), targets.subspan(at, count));
+      host().random()[pass] = {seed_, static_cast<std::uint32_t>(steps_ * Run::passes + pass)};
+      host().factor(pass)[0] = pass > 0 && pass == Run::passes - 1 ? 1.f / static_cast<float>(Run::passes) : 1.f;
+    }
+  }
+  void take_numbers(float learning_rate, float largest_norm) {
+    const auto all = optimizer::numbers_of(learning_rate, updates_ + 1, largest_norm);
+    std::copy(all.begin(), all.end(), host().numbers());
+  }
+  float mean_loss() const {
+    float total = 0;
+    for (long pass = 0; pass < Run::passes; ++pass) total += host().losses()[pass];
+    return total / static_cast<float>(Run::passes);
+  }
+  update_result updated() {
+    update_result r;
+    r.gradient_norm = std::sqrt(host().square_sum()[0]);
+    r.applied = std::isfinite(r.gradient_norm);
+    ++steps_;
+    if (r.applied) ++updates_;
+    return r;
+  }
+
+  void launch_passes() {
+    for (long pass = 0; pass < Run::passes; ++pass) {
+      observe<typename programs::training_step>(pass, floats(pass == 0 ? map.gradients : map.pass_gradients), [](int, auto const& launch) { launch(); });
+      if constexpr (Run::passes > 1) {
+        if (pass > 0) {
+          void* inputs[] = {floats(map.gradients), floats(map.pass_gradients), device().factor(pass)};
+          void* outputs[] = {floats(map.gradients)};
+          programs::accumulate_step::run({.workspace = workspace(), .inputs = inputs, .outputs = outputs, .queue = session_.queue()});
+        }
+      }
+    }
+  }
+  template <class Step, class Observe> void observe(long pass, float* gradients, Observe const& each) {
+    void* inputs[] = {device().tokens(pass), device().targets(pass)};
+    void* outputs[] = {device().losses() + pass};
+    Step::run_observed({.workspace = workspace(), .parameters = session_.memory() + map.parameters, .gradients = reinterpret_cast<std::byte*>(gradients),
+                        .inputs = inputs, .outputs = outputs, .random_at = device().random() + pass, .queue = session_.queue()},
                        each);
-    return loss;
   }
-
-  void add_pass(float factor) {
-    void* inputs[] = {floats(map.gradients), floats(map.pass_gradients), &factor};
-    void* outputs[] = {floats(map.gradients)};
-    programs::accumulate_step::run({.workspace = workspace(), .inputs = inputs, .outputs = outputs});
+  void launch_update() {
+    optimizer::square_sum(floats(map.gradients), device().square_sum(), workspace(), session_.queue());
+    optimizer::update(floats(map.parameters), floats(map.gradients), floats(map.states), device().numbers(), device().square_sum(), workspace(),
+                      session_.queue());
   }
 
   // Starts the threads and maps their scratch, so that the first step does not have to.
@@ -146,10 +184,9 @@ template <class Run> class training_step {
     const std::vector<std::int32_t> zeros(static_cast<std::size_t>(Run::tokens));
     evaluate(std::span(zeros).first(static_cast<std::size_t>(Run::pass_tokens)),
              std::span(zeros).first(static_cast<std::size_t>(Run::pass_tokens)));
-    gradients(zeros, zeros);
-    update(0);
-    for (int k = 0; k < states; ++k) std::memset(state(k).data(), 0, state(k).size_bytes());
-    std::memset(gradient_values().data(), 0, gradient_values().size_bytes());
+    step(zeros, zeros, 0);
+    session_.clear(map.states, static_cast<std::size_t>(states) * part);
+    session_.clear(map.gradients, part);
     steps_ = updates_ = 0;
   }
 };

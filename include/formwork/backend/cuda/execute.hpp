@@ -53,6 +53,7 @@ template <long T, long R, long C, int S, dtype D, dtype I> struct arguments_of<s
 
 // The device of a step: Launcher::launch<Launch>(arguments, queue) starts one launch.
 template <class Launcher, class Options = options<>> struct device {
+  using session = typename Launcher::session;
   template <class Kernel> struct execute {
     using plan = kernel_plan<Kernel, Options>;
     static constexpr std::size_t scratch_bytes = plan::scratch_bytes;

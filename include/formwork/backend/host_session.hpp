@@ -1,0 +1,35 @@
+// host_session: the memory of a run and its recorded launches, for a device whose memory is the host's.
+//
+// A session has one device memory, and a small exchange that the host fills before a recording runs and reads after
+// it. recording number r is always the same list of launches: a GPU records it once and starts it as a whole.
+#pragma once
+
+#include <cstring>
+
+#include "../core/arena.hpp"
+
+namespace formwork {
+
+class host_session {
+ public:
+  // Zeros; exchange_bytes of it are the host's to write and to read. Throws std::runtime_error without memory.
+  host_session(std::size_t memory_bytes, std::size_t exchange_bytes, int /*recordings*/) : memory_(memory_bytes), exchange_(exchange_bytes) {}
+
+  std::byte* memory() const { return memory_.data(); }            // as launches see it
+  std::byte* exchange() const { return exchange_.data(); }        // as launches see it
+  std::byte* host_exchange() const { return exchange_.data(); }   // as the host sees it
+  void* queue() const { return nullptr; }
+
+  // launches() starts a recording's launches on queue(); results are in the exchange when this returns.
+  template <class Launches> void run(int /*recording*/, Launches const& launches) { launches(); }
+
+  // A part of the memory for the host to read, and to write until it is committed.
+  std::byte* view(std::size_t offset, std::size_t /*bytes*/) const { return memory_.data() + offset; }
+  void commit(std::size_t /*offset*/, std::size_t /*bytes*/) {}
+  void clear(std::size_t offset, std::size_t bytes) { std::memset(memory_.data() + offset, 0, bytes); }
+
+ private:
+  arena memory_, exchange_;
+};
+
+}  // namespace formwork
