@@ -5,22 +5,21 @@
 #include "formwork/run/compile.hpp"
 #include "kernels/tape_reference.hpp"
 #include "support/program_test.hpp"
+#include "support/rounding_bound.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;
 
 namespace {
 
+struct tally { long outputs = 0, blunt = 0; };
+
 // The largest error over outputs, as a part of what is allowed.
-double worst(graph const& d, program_data const& data, walk_order order) {
-  auto once = [&](rounding r) {
-    interpreter run(d, r);
+double worst(graph const& d, program_data const& data, walk_order order, tally& t) {
+  auto bounds = rounding_bounds(d, [&](interpreter& run) {
     load(run, data);
     run.set_random(5, 3);
-    run.run();
-    return run;
-  };
-  interpreter exact = once(rounding::none), naive = once(rounding::every_result);
+  });
   fusion f = fuse(canonicalize(rematerialize(d)));
   memory_plan m = plan_memory(f);
   auto p = std::make_unique<program_buffer>(freeze(f, m, lower(f, m)));
@@ -30,33 +29,38 @@ double worst(graph const& d, program_data const& data, walk_order order) {
   run.run(5, 3);
   double most = 0;
   for (std::size_t k = 0; k < d.outputs.size(); ++k) {
-    auto got = run.output(k);
-    auto const &a = exact.output(k), &b = naive.output(k);
-    double size = 0, error = 0, rounding_error = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-      size = std::max(size, std::abs(a[i]));
-      rounding_error = std::max(rounding_error, std::abs(b[i] - a[i]));
-      error = std::max(error, std::isfinite(got[i]) ? std::abs(got[i] - a[i]) : 1e30);
-    }
-    // Outputs that cancel to almost nothing still have the error of their terms, of order 1.
-    most = std::max(most, error / (1e-3 * (size + 0.1) + 10 * rounding_error));
+    most = std::max(most, bounds[k].distance(run.output(k)));
+    if (bounds[k].size() == 0) continue;
+    ++t.outputs;
+    t.blunt += !bounds[k].has_teeth();
   }
   return most;
 }
 
+void check_seed(random_program_options o, tally& t) {
+  CAPTURE(o.seed, o.nodes, o.loops);
+  graph g = random_program(o).make();
+  REQUIRE(problem_of(g) == "");
+  graph d = simplify(differentiate(simplify(g, stop_gradients::keep), {.inputs = true}));
+  program_data data(d, {-0.7, 0.7, 50, o.seed});
+  walk_order orders[] = {{false, false, 8}, {true, true, 8}, {false, false, 1}};
+  double most = 0;
+  REQUIRE_NOTHROW(most = worst(d, data, orders[o.seed % 3], t));
+  CHECK(most <= 1);
+}
+
+// The bounds must have teeth, but for the few outputs that cancel to almost nothing.
 void check_seeds(unsigned first, unsigned last, random_program_options o) {
-  for (unsigned seed = first; seed <= last; ++seed) {
-    o.seed = seed;
-    CAPTURE(seed);
-    graph g = random_program(o).make();
-    REQUIRE(problem_of(g) == "");
-    graph d = simplify(differentiate(simplify(g, stop_gradients::keep), {.inputs = true}));
-    program_data data(d, {-0.7, 0.7, 50, seed});
-    walk_order orders[] = {{false, false, 8}, {true, true, 8}, {false, false, 1}};
-    double most = 0;
-    REQUIRE_NOTHROW(most = worst(d, data, orders[seed % 3]));
-    CHECK(most <= 1);
-  }
+  tally t;
+  for (o.seed = first; o.seed <= last; ++o.seed) check_seed(o, t);
+  CAPTURE(t.blunt, t.outputs);
+  CHECK(t.blunt * 50 <= t.outputs);
+}
+
+void check_seed(random_program_options o) {
+  tally t;
+  check_seed(o, t);
+  CHECK(t.outputs > 0);
 }
 
 }  // namespace
@@ -66,3 +70,30 @@ TEST_CASE("kernels of random programs: a few operations") { check_seeds(1, 400, 
 TEST_CASE("kernels of random programs: many operations") { check_seeds(1, 300, {.nodes = 10, .loops = 0}); }
 TEST_CASE("kernels of random programs: a loop") { check_seeds(1, 400, {.nodes = 5, .loops = 1}); }
 TEST_CASE("kernels of random programs: several loops") { check_seeds(1, 300, {.nodes = 10, .loops = 3}); }
+TEST_CASE("kernels of random programs: large") { check_seeds(1, 200, {.nodes = 40, .loops = 3}); }
+
+// Seeds that were wrong once.
+TEST_CASE("kernels of random programs: a value at hand is also read from memory in another order") {
+  check_seed({.seed = 379, .nodes = 22, .loops = 0});
+  check_seed({.seed = 2453, .nodes = 22, .loops = 0});
+  check_seed({.seed = 336, .nodes = 22, .loops = 3});
+}
+TEST_CASE("kernels of random programs: one run of memory seen as other axes") {
+  check_seed({.seed = 3445, .nodes = 10, .loops = 3});
+  check_seed({.seed = 3851, .nodes = 10, .loops = 3});
+}
+TEST_CASE("kernels of random programs: values per row that are themselves repeated") {
+  check_seed({.seed = 401, .nodes = 22, .loops = 3});
+  check_seed({.seed = 929, .nodes = 40, .loops = 3});
+}
+TEST_CASE("kernels of random programs: axes added are not axes repeated") {
+  check_seed({.seed = 1492, .nodes = 4, .loops = 0});
+  check_seed({.seed = 94, .nodes = 5, .loops = 1});
+}
+TEST_CASE("kernels of random programs: a part of a concatenation that is not laid out as the whole") {
+  check_seed({.seed = 17878, .nodes = 28, .loops = 0});
+}
+TEST_CASE("kernels of random programs: errors of rounding that a narrower bound did not know") {
+  check_seed({.seed = 841, .nodes = 5, .loops = 1});
+  check_seed({.seed = 1413, .nodes = 10, .loops = 3});
+}

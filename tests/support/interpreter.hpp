@@ -7,7 +7,8 @@
 //   run.output(0);                            // what stands in a loop is [iterations, shape]
 //
 // interpreter(g, rounding::every_result) is the naive computation in the program's own element types: every node's
-// result and every partial sum is rounded. Its distance from the f64 run is what a kernel's error is held against.
+// result and every partial sum is rounded. Its distance from the f64 run is what a kernel's error is held against;
+// interpreter(g, either_way(n)), for a few n, is a sample of what other roundings would give (see rounding_bound.hpp).
 #pragma once
 
 #include <cmath>
@@ -20,8 +21,6 @@
 #include "score_body.hpp"
 
 namespace formwork::testing {
-
-enum class rounding { none, every_result };
 
 // The coordinates of a shape in row-major order; calls f(coordinates, offset).
 template <class F> void for_each_index(dims const& shape, F const& f) {
@@ -45,7 +44,7 @@ class interpreter {
   using tensor = std::vector<double>;
 
   explicit interpreter(graph program, rounding r = rounding::none)
-      : g(std::move(program)), rounds(r == rounding::every_result), inputs(g.inputs.size()), parameters(g.parameters.size()) {
+      : g(std::move(program)), rounds(r), inputs(g.inputs.size()), parameters(g.parameters.size()) {
     require_good_program(g);
   }
 
@@ -95,7 +94,7 @@ class interpreter {
  private:
   using place = std::pair<int, long>;  // a node and the iteration of its loops
   graph g;
-  bool rounds;
+  rounding rounds;
   std::vector<tensor> inputs, parameters, outputs;
   std::uint64_t random_seed = 0;
   std::uint32_t random_step = 0;

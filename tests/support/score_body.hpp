@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -12,14 +14,28 @@
 
 namespace formwork::testing {
 
-// What a node of an elementwise kind makes of its operands, rounded to `type` when `rounds`.
-inline double round_to(double x, dtype type, bool rounds) {
+// How results are rounded: not at all, to the nearest, or (numbers from `either_way` on) up or down by chance.
+enum class rounding : unsigned { none, every_result, either_way };
+constexpr rounding either_way(unsigned number) { return static_cast<rounding>(static_cast<unsigned>(rounding::either_way) + number); }
+
+// One of the two floats around x; equal values go the same way, exact ones stay (random rounding, Vignes 1974).
+inline double float_around(double x, rounding r) {
+  float y = static_cast<float>(x);
+  if (y == x || !std::isfinite(y) || r == rounding::every_result) return y;
+  std::uint64_t z = std::bit_cast<std::uint64_t>(x) + 0x9e3779b97f4a7c15u * static_cast<unsigned>(r);  // SplitMix64
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return (z ^ (z >> 31)) >> 63 ? y : std::nextafter(y, static_cast<float>(y < x ? INFINITY : -INFINITY));
+}
+
+// A node's result, as its element type holds it.
+inline double round_to(double x, dtype type, rounding r) {
   switch (type) {
     case dtype::boolean: return x != 0;
     case dtype::i32: case dtype::i64: case dtype::u8: return std::trunc(x);
-    case dtype::f32: return rounds ? static_cast<float>(x) : x;
-    case dtype::bf16: return rounds ? static_cast<float>(bf16(static_cast<float>(x))) : x;
-    case dtype::f16: return rounds ? static_cast<float>(f16(static_cast<float>(x))) : x;
+    case dtype::f32: return r == rounding::none ? x : float_around(x, r);
+    case dtype::bf16: return r == rounding::none ? x : static_cast<float>(bf16(static_cast<float>(x)));
+    case dtype::f16: return r == rounding::none ? x : static_cast<float>(f16(static_cast<float>(x)));
     case dtype::f64: return x;
   }
   return x;
@@ -30,7 +46,7 @@ class score_body {
   using tensor = std::vector<double>;
 
   // `outside` gives the value of a node that stands outside the body.
-  score_body(graph const& program, int body, bool round, std::function<tensor const&(int)> outside)
+  score_body(graph const& program, int body, rounding round, std::function<tensor const&(int)> outside)
       : g(program), scope(body), rounds(round), value(program.nodes.size(), 0), state(program.nodes.size(), unseen),
         read(std::move(outside)) {}
 
@@ -80,7 +96,7 @@ class score_body {
   enum mark : char { unseen, seen };
   graph const& g;
   int scope;
-  bool rounds;
+  rounding rounds;
   std::vector<double> value;
   std::vector<mark> state;
   std::function<tensor const&(int)> read;

@@ -22,6 +22,19 @@ constexpr int behind_reshapes(graph const& g, int id) {
   return id;
 }
 
+// A broadcast that repeats each element of its operand along trailing axes only: one value per row.
+constexpr bool repeats_rows(graph const& g, int broadcast) {
+  dims const &to = g[broadcast].shape, &from = g[g[broadcast].in[0]].shape;
+  bool repeats = false;
+  for (int i = 0; i < to.rank; ++i) {
+    int j = i - (to.rank - from.rank);
+    bool repeated = to.size[i] != (j < 0 ? 1 : from.size[j]);
+    if (repeats && !repeated && to.size[i] != 1) return false;
+    repeats = repeats || repeated;
+  }
+  return repeats;
+}
+
 // The number behind a constant or a broadcast constant.
 struct constant_value {
   bool known = false;

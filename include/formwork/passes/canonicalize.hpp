@@ -127,7 +127,10 @@ constexpr graph canonicalize(graph const& from) {
             alone = uses[static_cast<std::size_t>(old)] == 1;
           }
           int source = r.number[static_cast<std::size_t>(old)];
-          if (!alone || !detail::is_computed(g[source].what) || g[source].scope != n.scope || g[source].what == kind::concatenate || g[source].what == kind::scatter)
+          // A part is computed where it stands in the whole, if its own axes can be laid out so.
+          dims in_place;
+          const bool fits = restride(from[from[i].in[static_cast<std::size_t>(k)]].shape, contiguous_strides(n.shape), g[source].shape, in_place);
+          if (!alone || !fits || !detail::is_computed(g[source].what) || g[source].scope != n.scope || g[source].what == kind::concatenate || g[source].what == kind::scatter)
             n.in[static_cast<std::size_t>(k)] = detail::copy_node(g, n.in[static_cast<std::size_t>(k)], n.scope);
         }
         g.nodes.push_back(n);

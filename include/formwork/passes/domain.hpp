@@ -47,14 +47,13 @@ constexpr bool restride(dims const& from, dims const& stride, dims const& to, di
       taken = 1;
       --i;
     }
-    // Grow the source run until it holds the whole target axis.
-    while (have < taken * to.size[k]) {
+    // Grow the source run until it is a number of whole target axes: [4, 9] becomes [6, 6] as one run of 36.
+    while (have % (taken * to.size[k]) != 0) {
       while (i >= 0 && from.size[i] == 1) --i;
       if (i < 0 || stride.size[i] != step * have) return false;
       have *= from.size[i];
       --i;
     }
-    if (have % (taken * to.size[k]) != 0) return false;
     result.size[k] = step * taken;
     taken *= to.size[k];
   }

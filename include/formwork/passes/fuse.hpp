@@ -126,6 +126,17 @@ class fuser : operand_reader {
     return true;
   }
 
+  // What a node asks of a group that is there: one value per row asks for its axes among the rows.
+  constexpr demand demand_in(group const& K, int i) const {
+    if (!is_elementwise(g[i].what) || K.rows < 0 || K.rows == K.domain.elements() || g[i].shape.elements() != K.rows) return demand_of(i);
+    demand d;
+    for (int a = 0; a < g[i].shape.rank; ++a)
+      if (g[i].shape.size[a] != 1) d.shape.push_back(g[i].shape.size[a]);
+    if (d.shape.rank == max_rank) return {};  // fits nowhere
+    d.shape.push_back(K.domain.elements() / K.rows);
+    return d;
+  }
+
   constexpr bool some_loop(unsigned loops_of_node, auto const& holds) const {
     for (std::size_t s = 1; s < loop_group.size() && loops_of_node >> s != 0; ++s)
       if ((loops_of_node >> s & 1u) && holds(loop_group[s])) return true;
@@ -148,8 +159,7 @@ class fuser : operand_reader {
   constexpr bool can_take(int k, int i, int depth = 0) {
     group const& K = f.groups[static_cast<std::size_t>(k)];
     if (K.scope != g[i].scope || depth > 40 || !loops_allow(k, i)) return false;
-    bool row_level = is_elementwise(g[i].what) && K.rows >= 0 && K.rows != K.domain.elements() && g[i].shape.elements() == K.rows;
-    if (!row_level && !fits(K, demand_of(i))) return false;
+    if (!fits(K, demand_in(K, i))) return false;
     if (K.what == skeleton::contract && (is_reduction(g[i].what) || g[i].what == kind::gather)) return false;
     if (g[i].what == kind::gather) {
       int table = base(g[i].in[0]), rows = base(g[i].in[1]);
@@ -223,16 +233,10 @@ class fuser : operand_reader {
   }
   constexpr void add_member(int k, int i) {
     if (is_member(k, i)) return;
-    {
-      group& K = f.groups[static_cast<std::size_t>(k)];
-      bool row_level = is_elementwise(g[i].what) && K.rows >= 0 && K.rows != K.domain.elements() && g[i].shape.elements() == K.rows;
-      if (!row_level) {
-        demand d = demand_of(i);
-        dims r;
-        if (fits(K, d, &r)) K.domain = r;
-        if (d.rows >= 0) K.rows = d.rows;
-      }
-    }
+    group& K = f.groups[static_cast<std::size_t>(k)];
+    demand d = demand_in(K, i);
+    fits(K, d, &K.domain);
+    if (d.rows >= 0) K.rows = d.rows;
     if (owner(i) < 0) owner(i) = k;
     order_loops(k, i);
     for (int j = 0; j < g[i].inputs; ++j) {

@@ -25,10 +25,7 @@ struct operand_reader {
       int z = behind_reshapes(g, g[y].in[0]);
       o.source = z;
       o.free = is_generator(g[z].what);
-      // One value per row: the broadcast repeats trailing axes only.
-      access a = resolve(g, y, contiguous_layout{g});
-      address all = coalesce(a.shape, a.stride, 0, a.shape.rank);
-      o.per_row = !is_view(g[z].what) && (all.rank == 0 || (all.stride[all.rank - 1] == 0 && (all.rank == 1 || (all.rank == 2 && all.stride[0] == 1))));
+      o.per_row = !is_view(g[z].what) && repeats_rows(g, y);
     }
     if (is_view(g[o.source].what)) {
       int z = o.source;

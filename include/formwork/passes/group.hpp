@@ -65,4 +65,25 @@ struct fusion {
   }
 };
 
+constexpr int member_index(group const& k, int node) {
+  for (std::size_t i = 0; i < k.members.size(); ++i)
+    if (k.members[i] == node) return static_cast<int>(i);
+  return -1;
+}
+
+// The member whose value at hand an operand is: the same elements in the same order, or one value per row, repeated
+// along it. -1: the operand comes from memory, even where it is another view of a member.
+constexpr int member_behind(graph const& g, group const& k, int x) {
+  x = behind_reshapes(g, x);
+  if (g[x].what != kind::broadcast) return member_index(k, x);
+  int y = behind_reshapes(g, g[x].in[0]);
+  return k.rows == g[y].shape.elements() && repeats_rows(g, x) ? member_index(k, y) : -1;
+}
+
+// The member that operand j of node m leads to, or -1; a gather reads table and indices from memory.
+constexpr int member_operand(graph const& g, group const& k, node const& m, int j) {
+  int x = m.in[static_cast<std::size_t>(j)];
+  return x < 0 || m.what == kind::gather ? -1 : member_behind(g, k, x);
+}
+
 }  // namespace formwork

@@ -6,16 +6,16 @@
 
 namespace formwork::detail {
 
-// What group k reads from outside itself; a concatenation counts itself and its parts.
+// What group k reads from memory; a concatenation counts itself and its parts. A member computed here once more may
+// also be read, where another member wants another view of it.
 constexpr std::vector<int> reads_of(fusion const& f, int k, std::vector<int>& seen) {
   graph const& g = f.g;
   group const& K = f.groups[static_cast<std::size_t>(k)];
   std::vector<int> open, reads;
-  for (int m : K.members) seen[static_cast<std::size_t>(m)] = k + 1;
   for (int m : K.members) {
     node const& n = g[m];
     for (int j = 0; j < n.inputs; ++j)
-      if (n.in[static_cast<std::size_t>(j)] >= 0) open.push_back(n.in[static_cast<std::size_t>(j)]);
+      if (n.in[static_cast<std::size_t>(j)] >= 0 && member_operand(g, K, n, j) < 0) open.push_back(n.in[static_cast<std::size_t>(j)]);
   }
   while (!open.empty()) {
     int x = storage_behind(g, open.back());
@@ -47,6 +47,7 @@ constexpr void settle(fusion& f) {
     for (int x : f.reads[k]) {
       f.stored[static_cast<std::size_t>(x)] = 1;
       int o = f.owner[static_cast<std::size_t>(x)];
+      if (o == static_cast<int>(k) && g[x].what != kind::concatenate) throw "a kernel waits for a value that it computes itself: please report it with describe() of the program";
       if (o >= 0 && o != static_cast<int>(k)) f.depend(static_cast<int>(k), o);
     }
   }

@@ -16,19 +16,6 @@ struct stage_plan {
   std::vector<char> kept;            // saved at its first stage, read back later
 };
 
-constexpr int member_index(group const& k, int node) {
-  for (std::size_t i = 0; i < k.members.size(); ++i)
-    if (k.members[i] == node) return static_cast<int>(i);
-  return -1;
-}
-
-// The member that an operand leads to (through reshapes, and for rows through one broadcast), or -1.
-constexpr int member_behind(graph const& g, group const& k, int x) {
-  x = behind_reshapes(g, x);
-  if (g[x].what == kind::broadcast) x = behind_reshapes(g, g[x].in[0]);
-  return member_index(k, x);
-}
-
 constexpr bool reduces_rows(graph const& g, group const& k, int node) {
   return is_reduction(g[node].what) && g[node].shape.elements() == k.rows && k.rows * 1 != 0 && [&] {
     // Trailing axes are reduced when the last axis longer than 1 is one of them.
@@ -60,7 +47,7 @@ constexpr stage_plan plan_stages(fusion const& f, group const& k) {
     if (is_reduction(m.what)) p.at[i] = reduces_rows(g, k, k.members[i]) ? level::row : level::column;
     else if (k.rows >= 0 && k.rows != all && m.shape.elements() == k.rows) p.at[i] = level::row;
     for (int j = 0; j < m.inputs; ++j) {
-      int x = m.in[static_cast<std::size_t>(j)] < 0 ? -1 : member_behind(g, k, m.in[static_cast<std::size_t>(j)]);
+      int x = member_operand(g, k, m, j);
       if (x < 0) continue;
       bool after = is_reduction(g[k.members[static_cast<std::size_t>(x)]].what);
       int s = p.first[static_cast<std::size_t>(x)] + (after ? 1 : 0);
@@ -84,7 +71,7 @@ constexpr stage_plan plan_stages(fusion const& f, group const& k) {
       continue;
     }
     for (int j = 0; j < m.inputs; ++j) {
-      int x = m.in[static_cast<std::size_t>(j)] < 0 ? -1 : member_behind(g, k, m.in[static_cast<std::size_t>(j)]);
+      int x = member_operand(g, k, m, j);
       if (x >= 0 && p.at[static_cast<std::size_t>(x)] == level::element) p.evaluated[static_cast<std::size_t>(x)] |= p.evaluated[i];
     }
   }

@@ -18,8 +18,11 @@ constexpr int unary(graph& g, kind what, int x, dims shape) {
   return g.push(n);
 }
 
+constexpr int reshape(graph& g, int x, dims shape);
+
+// Only sizes of 1 added: a reshape.
 constexpr int broadcast(graph& g, int x, dims shape) {
-  return g[x].shape == shape ? x : unary(g, kind::broadcast, x, shape);
+  return g[x].shape.elements() == shape.elements() ? reshape(g, x, shape) : unary(g, kind::broadcast, x, shape);
 }
 
 // A constant with another node's shape and type.
