@@ -11,7 +11,7 @@
 #include "formwork/backend/cpu/cpu.hpp"
 #include "formwork/run/step.hpp"
 #include "formwork/trace/trace.hpp"
-#include "interpreter.hpp"
+#include "rounding_bound.hpp"
 
 namespace formwork::testing {
 
@@ -19,6 +19,8 @@ struct comparison {
   std::string name;
   double error = 0;  // root of the sum of squared differences over the root of the sum of squares
   double norm = 0;
+  double distance = -1;  // the largest of an element, as a part of what rounding allows; where it is asked for
+  bool teeth = false;    // and whether that rejects wrong results
 };
 
 template <class T> std::unique_ptr<T[], void (*)(void*)> aligned_array(std::size_t n) {
@@ -33,26 +35,26 @@ struct step_check_options {
   double spread = 0.3;         // of random parameters and inputs
   long integer_limit = 1000;   // integer inputs are below
   void* queue = nullptr;       // of the device
+  double bound = 0;            // the factor of rounding_options; 0: comparison::distance is not asked for
 };
 
-// Source::make() gives the program.
-template <class Source, class Device = cpu_device> std::vector<comparison> compare_step(step_check_options o = {}) {
-  using program = compiled<Source>;
-  using run = step<program, Device>;
+// Source::make() gives the program, Program is what it is compiled to.
+template <class Source, class Device = cpu_device, class Program = compiled<Source>> std::vector<comparison> compare_step(step_check_options o = {}) {
+  using run = step<Program, Device>;
   graph g = Source::make();
   // Where the parameters lie in the arenas.
   memory_plan plan = plan_memory(fuse(canonicalize(rematerialize(g))));
   auto parameters = aligned_array<float>(static_cast<std::size_t>(plan.parameter_elements));
   auto gradients = aligned_array<float>(static_cast<std::size_t>(plan.parameter_elements));
   auto workspace = aligned_array<std::byte>(run::workspace_bytes);
-  interpreter oracle(g);
+  struct { std::vector<std::vector<double>> parameters, inputs; } data;
   std::mt19937 random(o.seed);
   std::normal_distribution<float> normal(0, static_cast<float>(o.spread));
   for (std::size_t p = 0; p < g.parameters.size(); ++p) {
     std::vector<double> v(static_cast<std::size_t>(g.parameters[p].elements()));
     for (std::size_t i = 0; i < v.size(); ++i)
       v[i] = parameters[static_cast<std::size_t>(plan.parameters[p].offset) + i] = normal(random) + (g.parameters[p].start == initial::ones ? 1.f : 0.f);
-    oracle.set_parameter(static_cast<int>(p), v);
+    data.parameters.push_back(v);
   }
   std::vector<std::vector<float>> floats(g.inputs.size());
   std::vector<std::vector<std::int32_t>> integers(g.inputs.size());
@@ -69,7 +71,7 @@ template <class Source, class Device = cpu_device> std::vector<comparison> compa
       for (std::size_t i = 0; i < n; ++i) v[i] = integers[k][i] = static_cast<std::int32_t>(random() % static_cast<unsigned long>(o.integer_limit));
       inputs.push_back(integers[k].data());
     }
-    oracle.set_input(static_cast<int>(k), v);
+    data.inputs.push_back(v);
   }
   std::vector<std::vector<float>> results;
   std::vector<void*> outputs;
@@ -77,8 +79,16 @@ template <class Source, class Device = cpu_device> std::vector<comparison> compa
     if (out.what != role::parameter_gradient) results.emplace_back(static_cast<std::size_t>(g[out.node].shape.elements()), -7.f);
   for (auto& r : results) outputs.push_back(r.data());
   run::run({workspace.get(), reinterpret_cast<std::byte*>(parameters.get()), reinterpret_cast<std::byte*>(gradients.get()), inputs.data(), outputs.data(), {5, 3}, nullptr, o.queue});
-  oracle.set_random(5, 3);
+  auto prepare = [&](interpreter& with) {
+    for (std::size_t p = 0; p < data.parameters.size(); ++p) with.set_parameter(static_cast<int>(p), data.parameters[p]);
+    for (std::size_t k = 0; k < data.inputs.size(); ++k) with.set_input(static_cast<int>(k), data.inputs[k]);
+    with.set_random(5, 3);
+  };
+  interpreter oracle(g);
+  prepare(oracle);
   oracle.run();
+  std::vector<bounded_output> bounds;
+  if (o.bound > 0) bounds = rounding_bounds(g, prepare, {.factor = o.bound});
   std::vector<comparison> all;
   std::size_t value = 0;
   for (std::size_t k = 0; k < g.outputs.size(); ++k) {
@@ -94,6 +104,10 @@ template <class Source, class Device = cpu_device> std::vector<comparison> compa
       norm += expected[i] * expected[i];
     }
     c.norm = std::sqrt(norm);
+    if (o.bound > 0) {
+      c.distance = bounds[k].distance(std::vector<float>(got, got + expected.size()));
+      c.teeth = bounds[k].size() == 0 || bounds[k].has_teeth();
+    }
     c.error = std::isfinite(error) ? std::sqrt(error) / (c.norm > 0 ? c.norm : 1) : 1e30;
     all.push_back(c);
   }

@@ -11,11 +11,15 @@
 
 namespace formwork {
 
+struct fuse_options {
+  bool apart = false;  // every node a kernel of its own: what fusion is tested against
+};
+
 namespace detail {
 
 class fuser : operand_reader {
  public:
-  constexpr explicit fuser(graph const& program) : operand_reader{program}, uses(program), f(program), prepared(program.nodes.size(), 0), loops(program) {
+  constexpr explicit fuser(graph const& program, fuse_options o) : operand_reader{program}, options(o), uses(program), f(program), prepared(program.nodes.size(), 0), loops(program) {
     live = live_nodes(program);
     // A loop as a whole stands in the order of the groups, as a group without members.
     for (auto const& s : g.scopes) loop_group.push_back(s.what == scope_kind::loop ? f.add_group(skeleton::scatter, 0, -1, dims{}) : -1);
@@ -43,11 +47,12 @@ class fuser : operand_reader {
     // What is still without a kernel but wanted in memory.
     for (int i = 0; i < g.size(); ++i)
       if (live[static_cast<std::size_t>(i)] && is_floating_node(i) && wanted_in_memory(i)) materialize(i);
-    merge_siblings();
+    if (!options.apart) merge_siblings();
     return f;
   }
 
  private:
+  fuse_options options;
   use_table uses;
   fusion f;
   std::vector<char> live;
@@ -113,28 +118,6 @@ class fuser : operand_reader {
       f.stored[static_cast<std::size_t>(x)] = 1;
       if (owner(x) != k) f.depend(k, owner(x));
     }
-  }
-
-  constexpr bool fits(group const& k, demand const& d, dims* refined = nullptr) const {
-    if (d.rows >= 0 && k.rows >= 0 && d.rows != k.rows) return false;
-    if (d.shape.elements() != k.domain.elements()) return false;
-    dims r = refine(k.domain, d.shape);
-    if (r.rank < 0) return false;
-    long rows = d.rows >= 0 ? d.rows : k.rows;
-    if (rows >= 0 && split_at(r, rows) < 0) return false;
-    if (refined) *refined = r;
-    return true;
-  }
-
-  // What a node asks of a group that is there: one value per row asks for its axes among the rows.
-  constexpr demand demand_in(group const& K, int i) const {
-    if (!is_elementwise(g[i].what) || K.rows < 0 || K.rows == K.domain.elements() || g[i].shape.elements() != K.rows) return demand_of(i);
-    demand d;
-    for (int a = 0; a < g[i].shape.rank; ++a)
-      if (g[i].shape.size[a] != 1) d.shape.push_back(g[i].shape.size[a]);
-    if (d.shape.rank == max_rank) return {};  // fits nowhere
-    d.shape.push_back(K.domain.elements() / K.rows);
-    return d;
   }
 
   constexpr bool some_loop(unsigned loops_of_node, auto const& holds) const {
@@ -228,7 +211,7 @@ class fuser : operand_reader {
   }
   // Is an operand of i computed in k, rather than read from memory?
   constexpr bool joins(int k, int i, operand const& o) {
-    if (g[i].what == kind::gather || g[o.source].scope != g[i].scope || !(o.in_order || o.per_row)) return false;
+    if (options.apart || g[i].what == kind::gather || g[o.source].scope != g[i].scope || !(o.in_order || o.per_row)) return false;
     return (is_floating_node(o.source) || (owner(o.source) != k && duplicable(o.source))) && can_take(k, o.source);
   }
   constexpr void add_member(int k, int i) {
@@ -264,7 +247,7 @@ class fuser : operand_reader {
   }
 
   constexpr void place_map(int i) {
-    if (g[i].what == kind::gather) return;
+    if (options.apart || g[i].what == kind::gather) return;
     for (int j = 0; j < g[i].inputs; ++j) {
       operand o = look(g[i].in[static_cast<std::size_t>(j)]);
       if (o.free || g[o.source].scope != g[i].scope) continue;
@@ -299,6 +282,7 @@ class fuser : operand_reader {
 
   // An existing kernel over the same rows that reads one of the same operands, or computes one.
   constexpr int find_sharing(int i) {
+    if (options.apart) return -1;
     std::vector<int> reads;
     collect(i, reads, 0);
     for (int k = static_cast<int>(f.groups.size()) - 1; k >= 0; --k) {
@@ -387,8 +371,8 @@ class fuser : operand_reader {
 
 }  // namespace detail
 
-constexpr fusion fuse(graph const& g) {
-  fusion f = detail::fuser(g).run();
+constexpr fusion fuse(graph const& g, fuse_options options = {}) {
+  fusion f = detail::fuser(g, options).run();
   detail::settle(f);
   detail::order_groups(f);
   return f;

@@ -1,7 +1,7 @@
 // What fusing needs to know of single nodes: how an operand is read, and the domain that a node asks for.
 #pragma once
 
-#include "access.hpp"
+#include "group.hpp"
 
 namespace formwork::detail {
 
@@ -66,6 +66,28 @@ struct operand_reader {
     if (is_reduction(g[i].what)) return {g[g[i].in[0]].shape, rows_of_reduction(i)};
     if (g[i].what == kind::gather) return {g[i].shape, g[g[i].in[1]].shape.elements()};
     return {g[i].shape, -1};
+  }
+
+  constexpr bool fits(group const& k, demand const& d, dims* refined = nullptr) const {
+    if (d.rows >= 0 && k.rows >= 0 && d.rows != k.rows) return false;
+    if (d.shape.elements() != k.domain.elements()) return false;
+    dims r = refine(k.domain, d.shape);
+    if (r.rank < 0) return false;
+    long rows = d.rows >= 0 ? d.rows : k.rows;
+    if (rows >= 0 && split_at(r, rows) < 0) return false;
+    if (refined) *refined = r;
+    return true;
+  }
+
+  // What a node asks of a group that is there: one value per row asks for its axes among the rows.
+  constexpr demand demand_in(group const& K, int i) const {
+    if (!is_elementwise(g[i].what) || K.rows < 0 || K.rows == K.domain.elements() || g[i].shape.elements() != K.rows) return demand_of(i);
+    demand d;
+    for (int a = 0; a < g[i].shape.rank; ++a)
+      if (g[i].shape.size[a] != 1) d.shape.push_back(g[i].shape.size[a]);
+    if (d.shape.rank == max_rank) return {};  // fits nowhere
+    d.shape.push_back(K.domain.elements() / K.rows);
+    return d;
   }
 
   constexpr int base(int x) const {
