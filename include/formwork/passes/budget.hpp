@@ -212,7 +212,7 @@ constexpr graph rematerialize(graph const& g, rematerialize_choices const& c) {
   return detail::budget_searcher(u.g, u.pin, {}, 0).program(c);
 }
 
-// Throws (a compile error in a constant expression) where the choices of a search do not meet their budget.
+// Throws where the choices of a search do not meet their budget.
 constexpr rematerialize_choices within(rematerialize_options options, rematerialize_choices const& c) {
   if (options.budget_bytes >= 0 && c.workspace_bytes > options.budget_bytes)
     throw "the budget is too small for this program even if everything is computed again: smallest_workspace(program) is the number of bytes that it needs";
@@ -224,6 +224,7 @@ constexpr graph rematerialize(graph const& g, rematerialize_options options) {
 }
 
 // The same choices as search_choices, found in constant expressions of one plan each. Program::traced is the program.
+// Where the budget cannot be met they are those of the smallest workspace.
 template <class Program, long Budget, int Step = 0> struct found_choices {
   static constexpr budget_search last = [] {
     if constexpr (Step == 0) return budget_search{};
@@ -234,7 +235,7 @@ template <class Program, long Budget, int Step = 0> struct found_choices {
 
 template <class Program, long Budget, int Step = 0> constexpr rematerialize_choices search_choices_in_steps() {
   using found = found_choices<Program, Budget, Step>;
-  if constexpr (found::state.at == budget_search::stage::done) return within({.budget_bytes = Budget}, found::state.best);
+  if constexpr (found::state.at == budget_search::stage::done) return found::state.best;
   else return search_choices_in_steps<Program, Budget, Step + 1>();
 }
 

@@ -5,8 +5,16 @@
 #include "../passes/budget.hpp"
 #include "../passes/differentiate.hpp"
 #include "../passes/simplify.hpp"
+#include "../trace/errors.hpp"
 
 namespace formwork {
+
+namespace error {
+template <long Bytes> struct bytes;
+template <long Bytes> struct smallest;  // bytes that are enough
+template <class Source> struct repeat_stands_inside_a_repeat;
+template <class Source, class Budget, class Smallest> struct workspace_budget_is_too_small;
+}  // namespace error
 
 constexpr program_buffer compile(graph const& g, rematerialize_choices const& choices = {}) {
   fusion f = fuse(canonicalize(rematerialize(g, choices)));
@@ -15,10 +23,28 @@ constexpr program_buffer compile(graph const& g, rematerialize_choices const& ch
 }
 
 namespace detail {
+
 template <class Source, class Program> constexpr rematerialize_choices choices_of() {
-  if constexpr (requires { Source::workspace_budget; }) return search_choices_in_steps<Program, Source::workspace_budget>();
-  else return {};
+  if constexpr (requires { Source::workspace_budget; }) {
+    constexpr long budget = Source::workspace_budget;
+    constexpr rematerialize_choices found = search_choices_in_steps<Program, budget>();
+    static_assert(require<found.workspace_bytes <= budget,
+                          error::workspace_budget_is_too_small<Source, error::bytes<budget>, error::smallest<found.workspace_bytes>>>);
+    return found;
+  } else {
+    return {};
+  }
 }
+
+// Steps run loops, not loops in loops.
+constexpr bool nests_loops(graph_buffer const& g) {
+  auto scope = [&](int s) { return g.scopes[static_cast<std::size_t>(s)]; };
+  for (int s = 1; s < g.scope_count; ++s)
+    for (int p = scope(s).parent; scope(s).what == scope_kind::loop && p != 0; p = scope(p).parent)
+      if (scope(p).what == scope_kind::loop) return true;
+  return false;
+}
+
 }  // namespace detail
 
 // Source::make() is a constexpr function that gives the graph. A member Source::workspace_budget, in bytes, asks for a
@@ -26,6 +52,7 @@ template <class Source, class Program> constexpr rematerialize_choices choices_o
 // program as exact constexpr data.
 template <class Source> struct compiled {
   static constexpr graph_buffer traced = freeze(Source::make());
+  static_assert(require<!detail::nests_loops(traced), error::repeat_stands_inside_a_repeat<Source>>);
   static constexpr rematerialize_choices choices = detail::choices_of<Source, compiled>();
   static constexpr program_buffer buffer = compile(thaw(traced), choices);
   static constexpr auto value = cut<buffer.kernel_count, buffer.instruction_count, buffer.argument_count>(buffer);
