@@ -99,6 +99,7 @@
 #include "passes/adjoint.hpp"
 #include "passes/differentiate_attend.hpp"
 #include "passes/differentiate.hpp"
+#include "passes/lower_precision.hpp"
 #include "passes/rematerialize.hpp"  // recompute or store
 #include "passes/budget.hpp"         // the same for a number of bytes
 #include "passes/canonicalize.hpp"

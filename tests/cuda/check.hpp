@@ -5,6 +5,7 @@
 #include "emulator/device.hpp"
 #include "formwork/ops/sin.hpp"
 #include "formwork/passes/differentiate.hpp"
+#include "formwork/passes/lower_precision.hpp"
 #include "formwork/passes/simplify.hpp"
 #include "support/catch.hpp"
 #include "support/program_test.hpp"
@@ -39,6 +40,11 @@ template <class Function, class Module, class Inputs = nothing> struct gradients
 };
 template <class Function, class Module, class Inputs = nothing> struct values_of {
   static constexpr graph make() { return simplify(trace<Function, Module, Inputs>()); }
+};
+
+// The same with 16-bit storage.
+template <class Source, dtype Storage> struct lowered {
+  static constexpr graph make() { return lower_precision(Source::make(), Storage); }
 };
 
 }  // namespace formwork::testing

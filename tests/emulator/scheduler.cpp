@@ -13,7 +13,6 @@
 
 extern "C" {
 [[gnu::weak]] void* __tsan_create_fiber(unsigned);
-[[gnu::weak]] void __tsan_destroy_fiber(void*);
 [[gnu::weak]] void __tsan_switch_to_fiber(void*, unsigned);
 [[gnu::weak]] void* __tsan_get_current_fiber();
 [[gnu::weak]] void __tsan_acquire(void*);
@@ -87,6 +86,15 @@ std::uint64_t mix(std::uint64_t x) {  // SplitMix64 (Steele, Lea, Flood 2014)
   return x ^ (x >> 31);
 }
 
+// As memcpy, which ThreadSanitizer would take for an access of the running lane.
+void copy_unseen(void* to, const void* from, std::size_t bytes) {
+  if (bytes % 4 == 0) {
+    for (std::size_t i = 0; i < bytes / 4; ++i) static_cast<volatile std::uint32_t*>(to)[i] = static_cast<const volatile std::uint32_t*>(from)[i];
+  } else {
+    for (std::size_t i = 0; i < bytes; ++i) static_cast<volatile unsigned char*>(to)[i] = static_cast<const volatile unsigned char*>(from)[i];
+  }
+}
+
 struct stacks {
   std::vector<char*> free;
   char* take() {
@@ -102,6 +110,7 @@ struct stacks {
   }
 };
 thread_local stacks pool;
+thread_local std::vector<void*> tsan_fibres;  // making one takes up to a millisecond
 
 }  // namespace
 
@@ -117,7 +126,7 @@ struct block_run {
   std::string failure;
   fibre* current = nullptr;
   unsigned phase = 0;
-  char block_tag[2] = {}, done_tag = 0;
+  char block_tag[2] = {}, start_tag = 0, done_tag = 0;
   std::vector<char> warp_tags;
   void* home_tsan = nullptr;
 #if FORMWORK_EMULATOR_FAST_SWITCH
@@ -152,6 +161,7 @@ struct block_run {
   static void entry() {
     block_run& b = *running;
     fibre& f = *b.current;
+    if (b.how.sanitize) __tsan_acquire(&b.start_tag);
     b.body(b.argument, f);
     if (b.how.sanitize) __tsan_release(&b.done_tag);
     f.where = state::done;
@@ -169,7 +179,11 @@ struct block_run {
       f.thread = i;
       f.random = mix(how.seed ^ mix(static_cast<std::uint64_t>(number) << 20 | static_cast<std::uint64_t>(i)));
       f.stack = pool.take();
-      if (how.sanitize) f.tsan = __tsan_create_fiber(0);
+      if (how.sanitize) {
+        if (tsan_fibres.empty()) tsan_fibres.push_back(__tsan_create_fiber(0));
+        f.tsan = tsan_fibres.back();
+        tsan_fibres.pop_back();
+      }
 #if FORMWORK_EMULATOR_FAST_SWITCH
       auto* top = reinterpret_cast<void**>(f.stack + stack_bytes);
       *--top = nullptr;                               // as after a call: 8 below a multiple of 16
@@ -187,7 +201,7 @@ struct block_run {
   }
   void release() {
     for (fibre& f : fibres) {
-      if (how.sanitize) __tsan_destroy_fiber(f.tsan);
+      if (how.sanitize) tsan_fibres.push_back(f.tsan);
       pool.free.push_back(f.stack);
     }
     fibres.clear();
@@ -220,12 +234,12 @@ struct block_run {
     for (int i = 0; i < warp; ++i) {
       fibre& f = fibres[static_cast<std::size_t>(begin + i)];
       if (std::strcmp(f.what, first->what) != 0) fail("lane " + std::to_string(f.thread) + " is at " + f.what + " while lane " + std::to_string(first->thread) + " of its warp is at " + first->what);
-      if (f.in_bytes > 0) std::memcpy(in + static_cast<std::size_t>(i) * f.in_bytes, f.in, f.in_bytes);
+      if (f.in_bytes > 0) copy_unseen(in + static_cast<std::size_t>(i) * f.in_bytes, f.in, f.in_bytes);
     }
     if (first->compute) first->compute(in, out, first->extra);
     for (int i = 0; i < warp; ++i) {
       fibre& f = fibres[static_cast<std::size_t>(begin + i)];
-      if (f.out_bytes > 0) std::memcpy(f.out, out + static_cast<std::size_t>(i) * f.out_bytes, f.out_bytes);
+      if (f.out_bytes > 0) copy_unseen(f.out, out + static_cast<std::size_t>(i) * f.out_bytes, f.out_bytes);
       f.where = state::ready;
     }
     return true;
@@ -234,6 +248,7 @@ struct block_run {
   void run() {
     running = this;
     prepare();
+    if (how.sanitize) __tsan_release(&start_tag);
     std::vector<int> order(fibres.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
     std::uint64_t random = mix(how.seed * 1315423911u + static_cast<std::uint64_t>(number));

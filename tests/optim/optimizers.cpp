@@ -112,7 +112,7 @@ template <class Optimizer> outcome<Optimizer> run(int threads) {
     // Gradients of norm 1 are scaled down to the largest norm.
     alignas(16) auto numbers = step::numbers_of(static_cast<float>(rate_of(t)), t, static_cast<float>(scale_of(t)));
     alignas(16) float square_sum = 1;
-    step::update(p, g, s, numbers.data(), &square_sum, workspace);
+    step::update(p, g, s, numbers.data(), &square_sum, nullptr, workspace);
   }
   return {{p, p + elements}, {s, s + step::state_elements}};
 }

@@ -102,18 +102,24 @@ inline bool rows(dims const& table, dims const& indices, dims const& result) {
 
 inline bool attention(graph const& g, node const& n) {
   dims q = g[n.in[0]].shape, k = g[n.in[1]].shape, v = g[n.in[2]].shape;
-  return q.rank == 4 && k.rank == 4 && k == v && q[0] == k[0] && q[3] == k[3] && q[2] % k[2] == 0 && n.shape == q &&
+  return q.rank == 4 && k.rank == 4 && k == v && q[0] == k[0] && q[3] == k[3] && q[2] % k[2] == 0 && n.shape == q && g[n.in[0]].type == g[n.in[1]].type && g[n.in[0]].type == g[n.in[2]].type &&
          is_score_scope(g, n.attribute[0]);
+}
+
+// Values that are computed in f32 may be kept in fewer bits.
+inline bool alike(dtype a, dtype b) {
+  auto stored = [](dtype t) { return t == dtype::f32 || t == dtype::bf16 || t == dtype::f16; };
+  return a == b || (stored(a) && stored(b));
 }
 
 inline bool good_map(graph const& g, node const& n) {
   if (!n.op || n.inputs != n.op->arity) return false;
   for (int k = 0; k < n.inputs; ++k) {
     node const& x = g[n.in[static_cast<std::size_t>(k)]];
-    if (!(x.shape == n.shape) || (k > 0 && k + 1 < n.inputs && x.type != g[n.in[static_cast<std::size_t>(k + 1)]].type)) return false;
+    if (!(x.shape == n.shape) || (k > 0 && k + 1 < n.inputs && !alike(x.type, g[n.in[static_cast<std::size_t>(k + 1)]].type))) return false;
   }
   dtype last = g[n.in[static_cast<std::size_t>(n.inputs - 1)]].type, first = g[n.in[0]].type;
-  return n.type == (n.op->has_result_type ? n.op->result : last) && (first == last || (n.inputs == 3 && first == dtype::boolean));
+  return alike(n.type, n.op->has_result_type ? n.op->result : last) && (alike(first, last) || (n.inputs == 3 && first == dtype::boolean));
 }
 
 inline bool good_shape(graph const& g, node const& n) {
@@ -146,7 +152,7 @@ inline bool good_shape(graph const& g, node const& n) {
       return attention(g, n) && x(3).shape == n.shape && x(5).shape == n.shape && x(4).shape == dims{n.shape[0], n.shape[2], n.shape[1]};
     case kind::result: return x(0).what == kind::attend || x(0).what == kind::attend_backward;
     case kind::score: case kind::score_gradient: return is_score_scope(g, n.scope) && n.shape.rank == 0;
-    case kind::carry: return n.scope != 0 && n.in[0] >= 0 && n.in[1] >= 0 && x(0).shape == n.shape && x(1).shape == n.shape;
+    case kind::carry: return n.scope != 0 && n.in[0] >= 0 && n.in[1] >= 0 && x(0).shape == n.shape && x(1).shape == n.shape && x(0).type == n.type && x(1).type == n.type;
     case kind::final: return x(0).shape == n.shape;
   }
   return false;

@@ -48,12 +48,22 @@ template <class Source, class Device = cpu_device, class Program = compiled<Sour
   auto gradients = aligned_array<float>(static_cast<std::size_t>(plan.parameter_elements));
   auto workspace = aligned_array<std::byte>(run::workspace_bytes);
   struct { std::vector<std::vector<double>> parameters, inputs; } data;
+  // A program of lower precision reads its parameters as 16-bit copies.
+  auto copies = aligned_array<std::uint16_t>(static_cast<std::size_t>(plan.parameter_elements));
+  bool reads_copies = false;
   std::mt19937 random(o.seed);
   std::normal_distribution<float> normal(0, static_cast<float>(o.spread));
   for (std::size_t p = 0; p < g.parameters.size(); ++p) {
     std::vector<double> v(static_cast<std::size_t>(g.parameters[p].elements()));
-    for (std::size_t i = 0; i < v.size(); ++i)
-      v[i] = parameters[static_cast<std::size_t>(plan.parameters[p].offset) + i] = normal(random) + (g.parameters[p].start == initial::ones ? 1.f : 0.f);
+    const dtype type = g[g.parameters[p].node].type;
+    reads_copies = type != dtype::f32;
+    for (std::size_t i = 0; i < v.size(); ++i) {
+      const std::size_t at = static_cast<std::size_t>(plan.parameters[p].offset) + i;
+      float x = normal(random) + (g.parameters[p].start == initial::ones ? 1.f : 0.f);
+      if (type == dtype::bf16) copies[at] = bf16(x).bits, x = bf16(x);
+      if (type == dtype::f16) copies[at] = f16(x).bits, x = f16(x);
+      v[i] = parameters[at] = x;
+    }
     data.parameters.push_back(v);
   }
   std::vector<std::vector<float>> floats(g.inputs.size());
@@ -78,7 +88,7 @@ template <class Source, class Device = cpu_device, class Program = compiled<Sour
   for (auto const& out : g.outputs)
     if (out.what != role::parameter_gradient) results.emplace_back(static_cast<std::size_t>(g[out.node].shape.elements()), -7.f);
   for (auto& r : results) outputs.push_back(r.data());
-  run::run({workspace.get(), reinterpret_cast<std::byte*>(parameters.get()), reinterpret_cast<std::byte*>(gradients.get()), inputs.data(), outputs.data(), {5, 3}, nullptr, o.queue});
+  run::run({workspace.get(), reads_copies ? reinterpret_cast<std::byte*>(copies.get()) : reinterpret_cast<std::byte*>(parameters.get()), reinterpret_cast<std::byte*>(gradients.get()), inputs.data(), outputs.data(), {5, 3}, nullptr, o.queue});
   auto prepare = [&](interpreter& with) {
     for (std::size_t p = 0; p < data.parameters.size(); ++p) with.set_parameter(static_cast<int>(p), data.parameters[p]);
     for (std::size_t k = 0; k < data.inputs.size(); ++k) with.set_input(static_cast<int>(k), data.inputs[k]);

@@ -82,7 +82,7 @@ struct contract_kernel {};
 template <class Query, class Key, int Score, int Mask, dtype Type, class Arguments, class Tape> struct attend_kernel {};
 template <class Query, class Key, int Score, int Derivative, int Mask, dtype Type, class Arguments, class Tape>
 struct attend_backward_kernel {};
-template <long TableRows, long Rows, long Columns, int Start, dtype Type, dtype IndexType> struct scatter_kernel {};
+template <long TableRows, long Rows, long Columns, int Start, dtype Type, dtype UpdateType, dtype IndexType> struct scatter_kernel {};
 
 namespace detail {
 
@@ -151,7 +151,7 @@ template <class Program, int K> constexpr auto make_kernel() {
     return attend_backward_kernel<shape<k.shape[0].size[0], k.shape[0].size[1], k.shape[0].size[2], k.shape[0].size[3]>,
                                   shape<k.shape[1].size[0], k.shape[1].size[1], k.shape[1].size[2], k.shape[1].size[3]>, k.results[0], k.results[1], k.results[2], k.type, arguments, tape_t>{};
   else
-    return scatter_kernel<k.table_rows, k.rows, k.columns, k.stages, k.type, part::arguments[1].type>{};
+    return scatter_kernel<k.table_rows, k.rows, k.columns, k.stages, k.type, part::arguments[2].type, part::arguments[1].type>{};
 }
 
 }  // namespace detail

@@ -7,9 +7,12 @@
 
 namespace formwork {
 
-template <optimizer Optimizer, class Device, long Elements, long Decayed> struct optimizer_step {
+template <optimizer Optimizer, class Device, long Elements, long Decayed, dtype Storage = dtype::f32> struct optimizer_step {
   using norm_program = step<compiled<optim::square_sum_source<Elements>>, Device>;
-  using update_program = step<compiled<optim::update_source<Optimizer, Elements, Decayed>>, Device>;
+  using update_program = step<compiled<optim::update_source<Optimizer, Elements, Decayed, Storage>>, Device>;
+
+  using copy_program = step<compiled<optim::copy_source<Elements, Storage>>, Device>;
+  static constexpr bool copies = Storage != dtype::f32;  // the model reads 16-bit copies
 
   static constexpr long elements = Elements;
   static constexpr long state_elements = Optimizer::states * Elements;  // all states, one after the other
@@ -35,12 +38,20 @@ template <optimizer Optimizer, class Device, long Elements, long Decayed> struct
     norm_program::run({.workspace = workspace, .inputs = inputs, .outputs = outputs, .queue = queue});
   }
 
-  // One step on gradients whose squares have that sum. Arenas are 64-byte aligned, numbers and sum 16-byte.
-  static void update(float* parameters, float* gradients, float* states, float* numbers, float* square_sum, std::byte* workspace, void* queue = nullptr) {
+  // One step on gradients whose squares have that sum. Arenas are 64-byte aligned, numbers and sum 16-byte. to_copies:
+  // of the parameters, where there are any.
+  static void update(float* parameters, float* gradients, float* states, float* numbers, float* square_sum, std::byte* to_copies, std::byte* workspace, void* queue = nullptr) {
     void* inputs[] = {parameters, gradients, states, numbers, square_sum};
-    void* outputs[1 + Optimizer::states] = {parameters};
+    void* outputs[1 + Optimizer::states + copies] = {parameters};
     for (int k = 0; k < Optimizer::states; ++k) outputs[1 + k] = states + k * Elements;
+    if constexpr (copies) outputs[1 + Optimizer::states] = to_copies;
     update_program::run({.workspace = workspace, .inputs = inputs, .outputs = outputs, .queue = queue});
+  }
+
+  static void copy(float* parameters, std::byte* to_copies, std::byte* workspace, void* queue = nullptr) {
+    void* inputs[] = {parameters};
+    void* outputs[] = {to_copies};
+    copy_program::run({.workspace = workspace, .inputs = inputs, .outputs = outputs, .queue = queue});
   }
 };
 

@@ -108,7 +108,8 @@ template <class Optimizer, long DecayedRows> struct update_of {
 };
 
 // The program of one update: outputs are the new parameters, then the new states.
-template <optimizer Optimizer, long Elements, long Decayed> struct update_source {
+// With Storage in 16 bits the parameters follow once more, as copies of that type.
+template <optimizer Optimizer, long Elements, long Decayed, dtype Storage = dtype::f32> struct update_source {
   static constexpr graph make() {
     static_assert(Elements % arena_row == 0 && Decayed % arena_row == 0);
     graph g;
@@ -136,6 +137,7 @@ template <optimizer Optimizer, long Elements, long Decayed> struct update_source
           (g.outputs.push_back({name_text("state"), role::value, 0, s.id}), ...);
         },
         result.states);
+    if constexpr (Storage != dtype::f32) g.outputs.push_back({name_text("copies"), role::value, 0, cast<Storage>(result.parameter).id});
     return simplify(g);
   }
 };
@@ -150,6 +152,18 @@ template <long Elements> struct square_sum_source {
     constexpr auto operator()(no_module, auto const& in) const {
       return sum<0>(sum<1>(in.gradients * in.gradients));
     }
+  };
+  static constexpr graph make() { return simplify(trace<function, no_module, inputs>()); }
+};
+
+// The parameters as 16-bit copies.
+template <long Elements, dtype Storage> struct copy_source {
+  struct inputs {
+    using arena = input<dtype::f32, shape<Elements / arena_row, arena_row>>;
+    BOOST_HANA_DEFINE_STRUCT(inputs, (arena, parameters));
+  };
+  struct function {
+    constexpr auto operator()(no_module, auto const& in) const { return cast<Storage>(in.parameters); }
   };
   static constexpr graph make() { return simplify(trace<function, no_module, inputs>()); }
 };

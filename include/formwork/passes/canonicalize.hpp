@@ -24,7 +24,7 @@ constexpr bool is_computed(kind k) {
          k == kind::attend || k == kind::attend_backward || k == kind::result || k == kind::concatenate;
 }
 
-constexpr int canonical_reduce(graph& g, kind what, int x, int axes) {
+constexpr int canonical_reduce(graph& g, kind what, int x, int axes, dtype type) {
   dims shape = g[x].shape, kept = shape;
   int rank = shape.rank, first = rank, last = -1;
   for (int i = 0; i < rank; ++i) {
@@ -35,7 +35,7 @@ constexpr int canonical_reduce(graph& g, kind what, int x, int axes) {
       kept.size[i] = 1;
     }
   }
-  if (last < 0) return x;
+  if (last < 0) return build::reduce(g, what, x, 0, type);
   bool run = true, trailing = true, leading = true;
   for (int i = 0; i < rank; ++i) {
     bool reduced = axes >> i & 1;
@@ -43,14 +43,14 @@ constexpr int canonical_reduce(graph& g, kind what, int x, int axes) {
     if (i > last && shape.size[i] != 1) trailing = false;
     if (i < first && shape.size[i] != 1) leading = false;
   }
-  if (run && (trailing || leading)) return build::reduce(g, what, x, axes);
+  if (run && (trailing || leading)) return build::reduce(g, what, x, axes, type);
   // Trailing axes first, on their own.
   int tail = 0;
   for (int i = rank - 1; i >= 0 && ((axes >> i & 1) || shape.size[i] == 1); --i) tail |= axes & (1 << i);
-  if (tail != 0) return canonical_reduce(g, what, build::reduce(g, what, x, tail), axes & ~tail);
+  if (tail != 0) return canonical_reduce(g, what, build::reduce(g, what, x, tail, type), axes & ~tail, type);
   int head = 0;
   for (int i = 0; i < rank && ((axes >> i & 1) || shape.size[i] == 1); ++i) head |= axes & (1 << i);
-  if (head != 0) return canonical_reduce(g, what, build::reduce(g, what, x, head), axes & ~head);
+  if (head != 0) return canonical_reduce(g, what, build::reduce(g, what, x, head, type), axes & ~head, type);
   // Axes in the middle move to the end.
   std::array<int, 6> p{};
   int at = 0, moved = 0;
@@ -62,7 +62,7 @@ constexpr int canonical_reduce(graph& g, kind what, int x, int axes) {
       p[static_cast<std::size_t>(at++)] = i;
     }
   int y = copy_node(g, build::transpose(g, x, p), g[x].scope);
-  return build::reshape(g, build::reduce(g, what, y, moved), kept);
+  return build::reshape(g, build::reduce(g, what, y, moved, type), kept);
 }
 
 // Zeros, x, zeros along every padded axis.
@@ -115,7 +115,7 @@ constexpr graph canonicalize(graph const& from) {
     int& to = r.number[static_cast<std::size_t>(i)];
     switch (n.what) {
       case kind::sum: case kind::maximum:
-        to = detail::canonical_reduce(g, n.what, n.in[0], n.attribute[0]);
+        to = detail::canonical_reduce(g, n.what, n.in[0], n.attribute[0], n.type);
         break;
       case kind::pad: to = detail::pad_by_concatenation(g, n.in[0], n.attribute, n.shape, n.scope); break;
       case kind::concatenate:

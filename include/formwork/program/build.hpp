@@ -96,7 +96,8 @@ constexpr int concatenate(graph& g, std::array<int, 6> parts, int count, int axi
 }
 
 // Reduces the axes of a bit mask; they stay, with size 1. A sum over axes of size 1 is its operand.
-constexpr int reduce(graph& g, kind what, int x, int axes) {
+// `type` of the result: sums of 16-bit values are kept in f32.
+constexpr int reduce(graph& g, kind what, int x, int axes, dtype type) {
   dims shape = g[x].shape;
   bool trivial = true;
   for (int i = 0; i < shape.rank; ++i)
@@ -104,12 +105,13 @@ constexpr int reduce(graph& g, kind what, int x, int axes) {
       trivial = trivial && shape.size[i] == 1;
       shape.size[i] = 1;
     }
-  if (trivial) return x;
-  node n{.what = what, .type = g[x].type, .inputs = 1, .shape = shape};
+  if (trivial && g[x].type == type) return x;
+  node n{.what = trivial ? kind::cast : what, .type = type, .inputs = 1, .shape = shape};
   n.in[0] = x;
-  n.attribute[0] = axes;
+  if (!trivial) n.attribute[0] = axes;
   return g.push(n);
 }
+constexpr int reduce(graph& g, kind what, int x, int axes) { return reduce(g, what, x, axes, g[x].type); }
 
 // The sum over whatever a broadcast from `shape` repeated: the adjoint of broadcast.
 constexpr int sum_to(graph& g, int x, dims shape) {

@@ -6,6 +6,7 @@
 
 #include "../nn/language_model.hpp"
 #include "../optim/optimizer_step.hpp"
+#include "../passes/lower_precision.hpp"
 #include "parameter_layout.hpp"
 
 namespace formwork {
@@ -20,6 +21,13 @@ template <long Sequences, long Time = 0> struct batch {
 template <long Count> struct accumulate {
   static_assert(Count > 0, "accumulate<Count>: at least one pass");
   static constexpr long accumulated_passes = Count;
+};
+
+// Activations, their gradients and the operands of products in 16 bits, bf16 or f16; parameters are updated in f32 and
+// read as 16-bit working copies (passes/lower_precision.hpp).
+template <dtype Storage> struct mixed {
+  static_assert(Storage == dtype::bf16 || Storage == dtype::f16, "mixed<dtype>: bf16 or f16");
+  static constexpr dtype storage = Storage;
 };
 
 // What training asks of a model: numbers below `vocabulary`, at most `context` of them in a row, and a loss.
@@ -37,7 +45,7 @@ concept device = requires {
 
 namespace error {
 template <class Option>
-struct training_has_no_such_option;  // there are batch<B, T>, accumulate<N> and a device
+struct training_has_no_such_option;  // there are batch<B, T>, accumulate<N>, mixed<dtype> and a device
 template <class... Option> struct training_needs_one_batch;  // training<model, adamw, batch<8>, cpu_device>
 template <class... Option> struct training_needs_one_device;
 template <class Model> struct training_needs_a_model_with_vocabulary_and_context;
@@ -55,7 +63,25 @@ concept accumulate_option = requires {
 };
 
 template <class T>
-concept training_option = batch_option<T> || accumulate_option<T> || device<T>;
+concept mixed_option = requires {
+  { T::storage } -> std::convertible_to<dtype>;
+};
+
+template <class T>
+concept training_option = batch_option<T> || accumulate_option<T> || mixed_option<T> || device<T>;
+
+template <class... Option> constexpr dtype storage_of() {
+  dtype to = dtype::f32;
+  ((to =
+    [&] {
+      if constexpr (mixed_option<Option>)
+        return Option::storage;
+      else
+        return to;
+    }()),
+   ...);
+  return to;
+}
 
 template <class... Option> constexpr long sequences_of() {
   return (0 + ... + [] {
@@ -103,6 +129,8 @@ template <class Model, optimizer Optimizer, class... Option> struct training {
   using optimizer_type = Optimizer;
   using device_type = typename detail::device_of<Option...>::type;
 
+  static constexpr dtype storage = detail::storage_of<Option...>();  // f32 unless mixed
+
   static constexpr long vocabulary = Model::vocabulary;
   static constexpr long time = detail::time_of<Option...>() > 0 ? detail::time_of<Option...>()
                                                                 : static_cast<long>(Model::context);
@@ -114,15 +142,17 @@ template <class Model, optimizer Optimizer, class... Option> struct training {
 };
 
 // The programs of a run; runs that differ in the optimizer only share them.
-template <class Model, long Sequences, long Time> struct training_source {
+template <class Model, long Sequences, long Time, dtype Storage = dtype::f32> struct training_source {
   static constexpr graph make() {
-    return simplify(differentiate(
+    graph g = simplify(differentiate(
         simplify(trace<loss_of, Model, language_model_inputs<Sequences, Time>>(), stop_gradients::keep)));
+    return Storage == dtype::f32 ? g : lower_precision(g, Storage);
   }
 };
-template <class Model, long Sequences, long Time> struct evaluation_source {
+template <class Model, long Sequences, long Time, dtype Storage = dtype::f32> struct evaluation_source {
   static constexpr graph make() {
-    return simplify(trace<evaluation_loss_of, Model, language_model_inputs<Sequences, Time>>());
+    graph g = simplify(trace<evaluation_loss_of, Model, language_model_inputs<Sequences, Time>>());
+    return Storage == dtype::f32 ? g : lower_precision(g, Storage);
   }
 };
 
@@ -131,10 +161,10 @@ template <class Run> struct run_programs {
   using model = typename Run::model_type;
   using device = typename Run::device_type;
   using layout = parameter_layout<model>;
-  using training_program = compiled<training_source<model, Run::pass_sequences, Run::time>>;
+  using training_program = compiled<training_source<model, Run::pass_sequences, Run::time, Run::storage>>;
   using training_step = step<training_program, device>;
-  using evaluation_step = step<compiled<evaluation_source<model, Run::pass_sequences, Run::time>>, device>;
-  using optimizer = optimizer_step<typename Run::optimizer_type, device, layout::elements, layout::decayed>;
+  using evaluation_step = step<compiled<evaluation_source<model, Run::pass_sequences, Run::time, Run::storage>>, device>;
+  using optimizer = optimizer_step<typename Run::optimizer_type, device, layout::elements, layout::decayed, Run::storage>;
   using accumulate_step = step<compiled<optim::accumulate_source<layout::elements>>, device>;
   static_assert(training_program::value.parameter_elements == layout::elements);
   static_assert(training_program::value.decayed_elements == layout::decayed);
@@ -143,6 +173,7 @@ template <class Run> struct run_programs {
 // Offsets, in bytes, of the parts of the one arena of a run.
 struct arena_map {
   std::size_t parameters = 0, gradients = 0, states = 0;
+  std::size_t copies = 0;          // of the parameters as the model reads them: themselves unless mixed
   std::size_t pass_gradients = 0;  // of the passes after the first, where passes accumulate
   std::size_t workspace = 0, bytes = 0;
 };
@@ -156,11 +187,14 @@ inline constexpr arena_map arena_map_of = [] {
   a.gradients = a.parameters + part;
   a.states = a.gradients + part;
   a.pass_gradients = a.states + static_cast<std::size_t>(programs::optimizer::state_elements) * sizeof(float);
-  a.workspace = a.pass_gradients + (Run::passes > 1 ? part : 0);
+  a.copies = a.pass_gradients + (Run::passes > 1 ? part : 0);
+  a.workspace = a.copies + (Run::storage == dtype::f32 ? 0 : static_cast<std::size_t>(floats::elements) * size_of(Run::storage));
+  if (Run::storage == dtype::f32) a.copies = a.parameters;
   std::size_t most = programs::training_step::workspace_bytes;
   auto take = [&](std::size_t other) { most = other > most ? other : most; };
   take(programs::evaluation_step::workspace_bytes);
   take(programs::optimizer::workspace_bytes);
+  if constexpr (Run::storage != dtype::f32) take(programs::optimizer::copy_program::workspace_bytes);
   if constexpr (Run::passes > 1) take(programs::accumulate_step::workspace_bytes);
   a.bytes = a.workspace + most;
   return a;

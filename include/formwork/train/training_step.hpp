@@ -26,7 +26,7 @@ template <class Run> class training_step {
   using exchange = step_exchange<Run>;
   using token_span = std::span<const std::int32_t>;
   static constexpr arena_map map = arena_map_of<Run>;
-  enum recording { whole_step, gradients_alone, update_alone, evaluation, recordings };
+  enum recording { whole_step, gradients_alone, update_alone, evaluation, copying, recordings };
 
  public:
   using layout = typename programs::layout;
@@ -98,6 +98,7 @@ template <class Run> class training_step {
     session_.commit(map.parameters, part);
     session_.commit(map.gradients, part);
     if constexpr (states > 0) session_.commit(map.states, static_cast<std::size_t>(states) * part);
+    if constexpr (optimizer::copies) session_.run(copying, [&] { optimizer::copy(floats(map.parameters), copies(), workspace(), session_.queue()); });
   }
 
   std::uint64_t seed() const { return seed_; }
@@ -120,6 +121,7 @@ template <class Run> class training_step {
   exchange host() const { return exchange{session_.host_exchange()}; }
   exchange device() const { return exchange{session_.exchange()}; }
   float* floats(std::size_t offset) const { return reinterpret_cast<float*>(session_.memory() + offset); }
+  std::byte* copies() const { return session_.memory() + map.copies; }
   std::byte* workspace() const { return session_.memory() + map.workspace; }
   std::span<float> view(std::size_t offset) const {
     return {reinterpret_cast<float*>(session_.view(offset, part)), static_cast<std::size_t>(layout::elements)};
@@ -169,13 +171,13 @@ template <class Run> class training_step {
   template <class Step, class Observe> void observe(long pass, float* gradients, Observe const& each) {
     void* inputs[] = {device().tokens(pass), device().targets(pass)};
     void* outputs[] = {device().losses() + pass};
-    Step::run_observed({.workspace = workspace(), .parameters = session_.memory() + map.parameters, .gradients = reinterpret_cast<std::byte*>(gradients),
+    Step::run_observed({.workspace = workspace(), .parameters = copies(), .gradients = reinterpret_cast<std::byte*>(gradients),
                         .inputs = inputs, .outputs = outputs, .random_at = device().random() + pass, .queue = session_.queue()},
                        each);
   }
   void launch_update() {
     optimizer::square_sum(floats(map.gradients), device().square_sum(), workspace(), session_.queue());
-    optimizer::update(floats(map.parameters), floats(map.gradients), floats(map.states), device().numbers(), device().square_sum(), workspace(),
+    optimizer::update(floats(map.parameters), floats(map.gradients), floats(map.states), device().numbers(), device().square_sum(), copies(), workspace(),
                       session_.queue());
   }
 

@@ -13,15 +13,15 @@ namespace formwork::cpu {
 
 // Start: 0 the table begins as zeros, 1 it is already there, 2 it is copied from the base.
 // Arguments: base, indices (Rows), updates (Rows, Columns), table (TableRows, Columns).
-template <long TableRows, long Rows, long Columns, int Start, dtype Type, dtype IndexType>
-struct execute<scatter_kernel<TableRows, Rows, Columns, Start, Type, IndexType>> {
+template <long TableRows, long Rows, long Columns, int Start, dtype Type, dtype UpdateType, dtype IndexType>
+struct execute<scatter_kernel<TableRows, Rows, Columns, Start, Type, UpdateType, IndexType>> {
   using T = std::conditional_t<Type == dtype::f64, double, float>;
   static constexpr std::size_t scratch_bytes = 0;
 
   FORMWORK_HIDDEN static void run(launch_context const& ctx) {
     const T* base = static_cast<const T*>(ctx.arguments[0]);
     const auto* index = static_cast<const formwork::element_t<IndexType>*>(ctx.arguments[1]);
-    const T* update = static_cast<const T*>(ctx.arguments[2]);
+    const auto* update = static_cast<const formwork::element_t<UpdateType>*>(ctx.arguments[2]);
     T* table = static_cast<T*>(ctx.arguments[3]);
     if constexpr (Start != 1)
       parallel_ranges(TableRows, [&](std::ptrdiff_t b, std::ptrdiff_t e) {
@@ -35,8 +35,8 @@ struct execute<scatter_kernel<TableRows, Rows, Columns, Start, Type, IndexType>>
       for (long r = 0; r < Rows; ++r) {
         const std::ptrdiff_t row = std::clamp<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(index[r]), 0, TableRows - 1);
         T* to = table + row * Columns;
-        const T* from = update + r * Columns;
-        for (std::ptrdiff_t c = begin; c < end; ++c) to[c] += from[c];
+        const auto* from = update + r * Columns;
+        for (std::ptrdiff_t c = begin; c < end; ++c) to[c] += static_cast<T>(from[c]);
       }
     });
   }

@@ -48,7 +48,7 @@ template <class Q, class K, int S, int M, dtype T, class Arguments, class Tape>
 struct arguments_of<attend_kernel<Q, K, S, M, T, Arguments, Tape>> { static constexpr int value = Arguments::size; };
 template <class Q, class K, int S, int D, int M, dtype T, class Arguments, class Tape>
 struct arguments_of<attend_backward_kernel<Q, K, S, D, M, T, Arguments, Tape>> { static constexpr int value = Arguments::size; };
-template <long T, long R, long C, int S, dtype D, dtype I> struct arguments_of<scatter_kernel<T, R, C, S, D, I>> { static constexpr int value = 4; };
+template <long T, long R, long C, int S, dtype D, dtype U, dtype I> struct arguments_of<scatter_kernel<T, R, C, S, D, U, I>> { static constexpr int value = 4; };
 }  // namespace detail
 
 // The device of a step: Launcher::launch<Launch>(arguments, queue) starts one launch.

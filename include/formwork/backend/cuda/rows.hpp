@@ -42,6 +42,12 @@ struct rows_shape<Rows, Columns, Stages, RowReductions, ColumnReductions, Kept, 
   static constexpr long groups = schedule.blocks * schedule.rows_per_block;
   static constexpr int row_results = (0 + ... + (is_row_reduction(I::what) ? 1 : 0));
   static constexpr int column_results = (0 + ... + (is_column_reduction(I::what) ? 1 : 0));
+  // Stages that end in sums along the row.
+  static constexpr int sum_stages() {
+    int n = 0;
+    for (int stage = 0; stage < Stages; ++stage) n += (false || ... || (is_row_reduction(I::what) && I::stage == stage)) ? 1 : 0;
+    return n;
+  }
   template <int K> static constexpr int row_ordinal() { return traits::count_before(K, is_row_reduction); }
   template <int K> static constexpr int column_ordinal() { return traits::count_before(K, is_column_reduction); }
   static constexpr long padded = round_up(Columns, 16);
@@ -125,6 +131,8 @@ template <class Shape, class... I> struct rows_launch {
       if constexpr (runner::rows::has_stores) {  // perhaps over what other threads of the row have to read first
         lane.sync();
         if (there && member == 0) runner::rows::store(row, p);
+      } else if constexpr (Shape::across_warps && s.rows_each > 1 && Shape::sum_stages() == 1) {
+        lane.sync();  // before the next row's sums; with more stages the barriers in between do
       }
     }
     if constexpr (!Shape::streams && Shape::column_results > 0)
@@ -181,8 +189,7 @@ template <class Shape, class... I> struct rows_launch {
       (across_lanes<S, I, static_cast<int>(K)>(lane, row, extras), ...);
       if constexpr (Shape::across_warps) {
         lane.sync();
-        (across_warps<S, I, static_cast<int>(K)>(lane, row), ...);
-        lane.sync();
+        (across_warps<S, I, static_cast<int>(K)>(lane, row), ...);  // each sum has shared memory of its own
       }
     }
   }

@@ -60,21 +60,21 @@ template <long TableRows, long Columns, int Start, class T> struct scatter_start
   }
 };
 
-template <long TableRows, long Rows, long Columns, class T, dtype IndexType> struct scatter_add {
+template <long TableRows, long Rows, long Columns, class T, dtype UpdateType, dtype IndexType> struct scatter_add {
   static constexpr const char* name = "scatter";
   static constexpr int threads = Columns >= 256 ? 256 : Columns >= 128 ? 128 : Columns >= 64 ? 64 : 32;
   static constexpr launch_shape shape{.blocks = Rows, .threads = threads};
 
   template <class Lane, int Count> FORMWORK_DEVICE static void run(Lane const& lane, kernel_arguments<Count> const& a) {
     const auto* index = static_cast<const element_t<IndexType>*>(a.arguments[1]);
-    const T* update = static_cast<const T*>(a.arguments[2]);
+    const auto* update = static_cast<const element_t<UpdateType>*>(a.arguments[2]);
     const int* links = static_cast<const int*>(a.scratch);
     const long first = lane.block();
     if (links[Rows + first] == 0) return;
     T* to = static_cast<T*>(a.arguments[3]) + static_cast<long>(clamped<TableRows>(index[first])) * Columns;
     for (long c = lane.thread(); c < Columns; c += threads) {
       T sum = to[c];
-      for (long r = first; r >= 0; r = links[r]) sum += update[r * Columns + c];
+      for (long r = first; r >= 0; r = links[r]) sum += static_cast<T>(update[r * Columns + c]);
       to[c] = sum;
     }
   }
@@ -82,13 +82,13 @@ template <long TableRows, long Rows, long Columns, class T, dtype IndexType> str
 
 }  // namespace detail
 
-template <long TableRows, long Rows, long Columns, int Start, dtype Type, dtype IndexType, class Options>
-struct kernel_plan<scatter_kernel<TableRows, Rows, Columns, Start, Type, IndexType>, Options> {
+template <long TableRows, long Rows, long Columns, int Start, dtype Type, dtype UpdateType, dtype IndexType, class Options>
+struct kernel_plan<scatter_kernel<TableRows, Rows, Columns, Start, Type, UpdateType, IndexType>, Options> {
   using T = std::conditional_t<Type == dtype::f64, double, float>;
   static constexpr std::size_t scratch_bytes = 2 * static_cast<std::size_t>(Rows) * sizeof(int);
   using links = detail::scatter_links<TableRows, Rows, IndexType>;
   using start = detail::scatter_start<TableRows, Columns, Start, T>;
-  using add = detail::scatter_add<TableRows, Rows, Columns, T, IndexType>;
+  using add = detail::scatter_add<TableRows, Rows, Columns, T, UpdateType, IndexType>;
   using launches = std::conditional_t<Start == 1, launch_list<links, add>, launch_list<start, links, add>>;
 };
 
