@@ -151,6 +151,7 @@
 #include "backend/cpu/tape_slots.hpp"
 #include "backend/cpu/tape_memory.hpp"
 #include "backend/cpu/tape_run.hpp"
+#include "backend/cpu/tape_prefetch.hpp"
 #include "backend/cpu/rows.hpp"
 #include "backend/cpu/contract.hpp"
 #include "backend/cpu/contract_pack.hpp"

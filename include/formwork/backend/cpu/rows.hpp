@@ -4,6 +4,7 @@
 #pragma once
 
 #include "execute.hpp"
+#include "tape_prefetch.hpp"
 #include "tape_run.hpp"
 #include "threads.hpp"
 
@@ -51,6 +52,8 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
   static constexpr long run_rows = Rows >= 2048 ? 64 : Rows >= 64 ? 16 : 4;
   static constexpr long runs = (Rows + run_rows - 1) / run_rows;
   static constexpr long padded_columns = round_up(Columns, width);
+  using ahead = tape_prefetch<Arguments, tape<I...>, Stages, Columns>;
+  static constexpr bool asks_ahead = Stages > 1 && Rows * Columns * static_cast<long>(sizeof(T)) > (1 << 20);  // half a second-level cache
   static constexpr std::size_t scratch_bytes =
       ColumnReductions && !only_columns ? static_cast<std::size_t>(runs * column_results * padded_columns) * sizeof(T) : 0;
 
@@ -105,7 +108,9 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
   template <int Stage> static constexpr bool walks = (false || ... || (I::at == level::element && ((I::evaluated >> Stage) & 1u)) ) ||
                                                      (false || ... || ((I::what == opcode::reduce_sum || I::what == opcode::reduce_maximum) && I::stage == Stage));
 
-  template <int Stage> [[gnu::flatten]] FORMWORK_INLINE static void walk(launch_context const& ctx, typename runner::row_t& row, typename runner::pointers const& p, walk_extras& extras) {
+  template <int Stage>
+  [[gnu::flatten]] FORMWORK_INLINE static void walk(launch_context const& ctx, typename runner::row_t& row, typename runner::pointers const& p,
+                                                    [[maybe_unused]] typename runner::pointers const& next, walk_extras& extras) {
     if constexpr (walks<Stage>) {
       [&]<std::size_t... K>(std::index_sequence<K...>) FORMWORK_INLINE_LAMBDA {
         ([&]() FORMWORK_INLINE_LAMBDA {
@@ -119,6 +124,7 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
           ([&]() FORMWORK_INLINE_LAMBDA {
             typename runner::element_t here;
             step_extras<U> e{extras};
+            if constexpr (asks_ahead && U * width * sizeof(T) % 64 == 0) ahead::template ask<Stage>(p, next, c + U * width);
             runner::template run_elements<Stage, true>(ctx, row, here, p, c + U * width, width, e);
           }(), ...);
         }(std::make_integer_sequence<int, unroll>{});
@@ -159,10 +165,11 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
     if constexpr (Kept > 0) extras.kept = static_cast<T*>(thread_scratch<detail::rows_scratch_tag<T>, round_up(Kept * padded_columns * sizeof(T), 4096)>());
     for (std::ptrdiff_t r = begin; r < end; ++r) {
       typename runner::row_t row;
-      typename runner::pointers p;
+      typename runner::pointers p, next;
       runner::rows::set_pointers(p, ctx.arguments, r);
+      if constexpr (asks_ahead) runner::rows::set_pointers(next, ctx.arguments, std::min(r + 1, end - 1));
       [&]<int... S>(std::integer_sequence<int, S...>) FORMWORK_INLINE_LAMBDA {
-        ((runner::rows::template run<S>(ctx, row, p), walk<S>(ctx, row, p, extras)), ...);
+        ((runner::rows::template run<S>(ctx, row, p), walk<S>(ctx, row, p, next, extras)), ...);
       }(std::make_integer_sequence<int, Stages>{});
       runner::rows::template run<Stages>(ctx, row, p);
     }
