@@ -27,16 +27,17 @@ constexpr int equal_blocks(int extent, int limit, int unit) {
 }  // namespace detail
 
 // Upper bounds of the blocks, in elements.
-// Chosen in a short sweep of bench/contract on a Sapphire Rapids server core (48 KiB L1, 2 MiB L2, L3 only twice as
-// fast as memory), f32, with other work on the machine: worth sweeping again on an idle one.
+// Sapphire Rapids server core (48 KiB L1, 2 MiB L2, L3 only twice as fast as memory), f32, bench/contract: the register
+// tile runs as fast with panels of depth 768 from the L2 as with panels in the L1, so that the deepest blocks, which have
+// the fewest unfinished sums, win: blocks of 512 x 384 of A lost 3% to 256 x 768 at 2048 x 768 x 3072 and 2048 x 3072 x 768.
 struct contract_limits {
   int packed;   // block_rows * block_depth: the part of A that stays in the second-level cache
   int group;    // group_columns * block_depth: the part of B there
   int depth, rows, columns;
 };
 constexpr contract_limits contract_block_limits(int element_bytes) {
-  return {.packed = 4 * 512 * 384 / element_bytes, .group = 4 * 2 * 48 * 768 / element_bytes,
-          .depth = 768, .rows = 512, .columns = 4 * 768 / element_bytes};
+  return {.packed = 4 * 256 * 768 / element_bytes, .group = 4 * 48 * 768 / element_bytes,
+          .depth = 768, .rows = 256, .columns = 4 * 768 / element_bytes};
 }
 
 // Register tiles: the accumulators, one row of B and a broadcast of A fit the register file, and the

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <type_traits>
+#include <utility>
 
 #include "../../kernels/contract_schedule.hpp"
 #include "contract_micro.hpp"
@@ -38,7 +40,7 @@ template <class T>
 inline constexpr std::size_t contract_scratch_bytes = [] {
   constexpr auto limits = kernels::contract_block_limits(sizeof(T));
   constexpr std::size_t slack = 64;  // rounding of a block up to whole tiles
-  return sizeof(T) * (limits.packed + limits.group + slack * limits.depth * 2 +
+  return sizeof(T) * (limits.packed + 2 * limits.group + slack * limits.depth * 2 +
                       (limits.rows + slack) * (limits.columns + slack));
 }();
 
@@ -89,9 +91,38 @@ FORMWORK_INLINE void finish_tile(Epilogue const& epilogue, std::ptrdiff_t batch,
   }
 }
 
+// The rows, columns and k of one product that a thread is at: for each block of rows all blocks of columns, for each of
+// these all of k, for each of these all groups of columns.
+struct contract_position {
+  work_range rows, columns;                    // of the thread
+  int depth, row_limit, column_limit, depth_limit, group_limit;
+  std::ptrdiff_t row = rows.begin, block = columns.begin, column = block;
+  int k = 0;
+
+  std::ptrdiff_t block_end() const { return std::min(block + column_limit, columns.end); }
+  int rows_here() const { return static_cast<int>(std::min<std::ptrdiff_t>(row_limit, rows.end - row)); }
+  int depth_here() const { return std::min(depth_limit, depth - k); }
+  int group_here() const { return static_cast<int>(std::min<std::ptrdiff_t>(group_limit, block_end() - column)); }
+  bool done() const { return row >= rows.end || columns.begin >= columns.end; }
+  void advance() {
+    column += group_limit;
+    if (column < block_end()) return;
+    column = block;
+    k += depth_limit;
+    if (k < depth) return;
+    k = 0;
+    block += column_limit;
+    if (block >= columns.end) {
+      block = columns.begin;
+      row += row_limit;
+    }
+    column = block;
+  }
+};
+
 // The given rows and columns of one product, on the calling thread. A block of A is packed once and stays in
-// the second-level cache; B passes by in groups of a few tiles' width, each packed just before its use from
-// memory asked for while the group before it was computed.
+// the second-level cache; B passes by in groups of a few tiles' width. While one group is computed with, the next one is
+// packed, or where packing is more than copying, asked for.
 //   for rows (mc), columns (nc), k (kc):  A[mc,kc] -> packed
 //     for columns (group):                B[kc,group] -> packed
 //       for columns (nr), rows (mr):      C[mr,nr] += A[mr,kc] B[kc,nr]; after the last k: epilogue
@@ -99,64 +130,58 @@ template <class T, int TileRows, int TileVectors, bool Ragged, class A, class B,
 void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue const& epilogue,
                    std::ptrdiff_t batch, work_range row_part, work_range column_part) {
   constexpr int lanes = native_width<T>, tile_columns = TileVectors * lanes;
+  constexpr bool copies = operand_in_memory<B> && !B::k_contiguous;
   const int depth_limit = s.schedule.block_depth, row_limit = s.schedule.block_rows;
   const int group_limit = s.schedule.group_columns;
   const bool whole_depth = s.depth <= depth_limit;
   // Only unfinished sums need a place of bounded size.
-  const std::ptrdiff_t column_limit = whole_depth ? column_part.end - column_part.begin : s.schedule.block_columns;
+  const int column_limit = whole_depth ? static_cast<int>(column_part.end - column_part.begin) : s.schedule.block_columns;
   T* const packed_a = static_cast<T*>(thread_scratch<contract_tag, contract_scratch_bytes<T>>());
-  T* const packed_b = packed_a + row_limit * depth_limit;
-  T* const sums = packed_b + group_limit * depth_limit;
+  T* packed_b = packed_a + row_limit * depth_limit;
+  T* next_b = packed_b + group_limit * depth_limit;
+  T* const sums = next_b + group_limit * depth_limit;
 
-  for (std::ptrdiff_t i = row_part.begin; i < row_part.end; i += row_limit)
-    for (std::ptrdiff_t j = column_part.begin; j < column_part.end; j += column_limit) {
-      const int rows = static_cast<int>(std::min<std::ptrdiff_t>(row_limit, row_part.end - i));
-      const std::ptrdiff_t end = std::min(j + column_limit, column_part.end);
-      for (int k = 0; k < s.depth; k += depth_limit) {
-        const int depth = std::min(depth_limit, s.depth - k);
-        const bool last = k + depth == s.depth;
-        pack_block<T, TileRows>(packed_a, a, batch, i, rows, k, depth);
-        T* tile = sums;
-        for (std::ptrdiff_t g = j; g < end; g += group_limit) {
-          const int group = static_cast<int>(std::min<std::ptrdiff_t>(group_limit, end - g));
-          // B in rows is packed by the first tile that reads it, at no cost beside its multiply-adds.
-          const int on_the_way =
-              operand_in_memory<B> && !B::k_contiguous ? group / tile_columns * tile_columns : 0;
-          if (on_the_way < group)
-            pack_block<T, tile_columns>(packed_b + on_the_way * depth, b, batch, g + on_the_way,
-                                        group - on_the_way, k, depth);
-          const bool more = g + group_limit < end;
-          const std::ptrdiff_t next = more ? g + group_limit : j;
-          const int next_k = more ? k : last ? 0 : k + depth;
-          prefetch_stream ahead =
-              source_of(b, batch, next, static_cast<int>(std::min<std::ptrdiff_t>(group_limit, end - next)),
-                        next_k, std::min(depth_limit, s.depth - next_k));
-          for (int c = 0; c < group; c += tile_columns)
-            for (int r = 0; r < rows; r += TileRows) {
-              // What the epilogue touches is on its way while the sums are made.
-              if constexpr (requires { epilogue.prefetch(batch, i, g); })
-                if (last)
-                  for (int y = 0; y < std::min(TileRows, rows - r); ++y)
-                    for (int x = 0; x < tile_columns; x += lanes) epilogue.prefetch(batch, i + r + y, g + c + x);
-              T* const panel = packed_b + c * depth;
-              bool packed = true;
-              if constexpr (operand_in_memory<B> && !B::k_contiguous)
-                if (r == 0 && c < on_the_way) {
-                  contract_tile<T, TileRows, TileVectors, true>(depth, packed_a, b.address(batch, g + c, k), b.stride,
-                                                                panel, tile, k > 0, ahead);
-                  packed = false;
-                }
-              if (packed)
-                contract_tile<T, TileRows, TileVectors, false>(depth, packed_a + r * depth, panel, tile_columns,
-                                                               nullptr, tile, k > 0, ahead);
-              if (last)
-                finish_tile<TileRows, tile_columns, Ragged>(epilogue, batch, i + r, std::min(TileRows, rows - r), g + c,
-                                                            std::min(tile_columns, group - c), tile);
-              if (!whole_depth) tile += TileRows * tile_columns;
-            }
-        }
-      }
+  contract_position at{row_part, column_part, s.depth, row_limit, column_limit, depth_limit, group_limit};
+  T* tile = sums;
+  int copied = 0;  // columns of the group that are packed already
+  while (!at.done()) {
+    const int rows = at.rows_here(), depth = at.depth_here(), group = at.group_here();
+    const bool last = at.k + depth == s.depth;
+    if (at.column == at.block) {
+      pack_block<T, TileRows>(packed_a, a, batch, at.row, rows, at.k, depth);
+      tile = sums;
     }
+    if (copied < group)
+      pack_block<T, tile_columns>(packed_b + copied * depth, b, batch, at.column + copied, group - copied, at.k, depth);
+    contract_position next = at;
+    next.advance();
+    const bool more = !next.done();
+    copied = copies && more ? next.group_here() / tile_columns * tile_columns : 0;
+    std::conditional_t<copies, copy_stream<T, tile_columns>, prefetch_stream> ahead;
+    if constexpr (!copies)
+      if (more) ahead = source_of(b, batch, next.column, next.group_here(), next.k, next.depth_here());
+    for (int c = 0; c < std::max(group, copied); c += tile_columns) {
+      if constexpr (copies)  // panel c of the next group while panel c of this one is computed with
+        if (c < copied)
+          ahead = {b.address(batch, next.column + c, next.k), b.stride, next_b + c * next.depth_here(), next.depth_here() * TileVectors};
+      if (c < group)
+        for (int r = 0; r < rows; r += TileRows) {
+          // What the epilogue touches is on its way while the sums are made.
+          if constexpr (requires { epilogue.prefetch(batch, at.row, at.column); })
+            if (last)
+              for (int y = 0; y < std::min(TileRows, rows - r); ++y)
+                for (int x = 0; x < tile_columns; x += lanes) epilogue.prefetch(batch, at.row + r + y, at.column + c + x);
+          contract_tile<T, TileRows, TileVectors>(depth, packed_a + r * depth, packed_b + c * depth, tile, at.k > 0, ahead);
+          if (last)
+            finish_tile<TileRows, tile_columns, Ragged>(epilogue, batch, at.row + r, std::min(TileRows, rows - r), at.column + c,
+                                                        std::min(tile_columns, group - c), tile);
+          if (!whole_depth) tile += TileRows * tile_columns;
+        }
+      if constexpr (copies) ahead.finish();
+    }
+    at = next;
+    std::swap(packed_b, next_b);
+  }
 }
 
 template <class T, int TileRows, int TileVectors, bool Ragged, class A, class B, class Epilogue>
@@ -192,7 +217,7 @@ void contract(A const& a, B const& b, Epilogue const& epilogue, int rows = M) {
   constexpr kernels::contract_schedule schedule = kernels::contract_schedule_for(sizeof(T), M, N, K);
   constexpr bool ragged = N % native_width<T> != 0;
   static_assert(sizeof(T) * (std::size_t{schedule.block_rows} * schedule.block_depth +
-                             std::size_t{schedule.group_columns} * schedule.block_depth +
+                             2 * std::size_t{schedule.group_columns} * schedule.block_depth +
                              std::size_t{schedule.block_rows} * schedule.block_columns) <= contract_scratch_bytes<T>,
                 "contract: the schedule's blocks do not fit the packing buffers; lower contract_block_limits");
   detail::contract_any<T, schedule.tile_rows, schedule.tile_vectors, ragged>({Batch, rows, N, K, schedule}, a, b,
