@@ -25,25 +25,25 @@ template <class T> struct attend_gradients {
 namespace attention {
 
 // Room of one task; lanes are queries.
-template <class T, int Width> struct backward_room {
-  static constexpr int queries = schedule<T>.queries, keys = schedule<T>.keys;
-  static constexpr int blocks = attend_query_blocks(schedule<T>, Width);
+template <class T, class Shape> struct backward_room {
+  static constexpr int width = Shape::width, queries = attend_queries(schedule<T>, Shape::queries), keys = schedule<T>.keys;
+  static constexpr int blocks = attend_query_blocks(schedule<T>, queries, width);
   struct block {
-    alignas(64) T query_rows[queries * Width];  // [query][width]
-    alignas(64) T d_out_rows[queries * Width];  // [query][width]
-    alignas(64) T query[Width * queries];       // [width][query]
-    alignas(64) T d_out[Width * queries];       // [width][query]
-    alignas(64) T d_query[Width * queries];     // [width][query]
+    alignas(64) T query_rows[queries * width];  // [query][width]
+    alignas(64) T d_out_rows[queries * width];  // [query][width]
+    alignas(64) T query[width * queries];       // [width][query]
+    alignas(64) T d_out[width * queries];       // [width][query]
+    alignas(64) T d_query[width * queries];     // [width][query]
     alignas(64) T lse[queries];                 // +infinity where the query sees no key or does not exist
     alignas(64) T delta[queries];
   };
   block block_of[blocks];
   alignas(64) T score[keys * queries];          // [key][query]: s, then p
   alignas(64) T d_score[keys * queries];        // [key][query]: dp, then ds
-  alignas(64) T key[keys * Width];              // [key][width]
-  alignas(64) T value[keys * Width];            // [key][width]
-  alignas(64) T d_key[keys * Width];            // [key][width], of this task's queries
-  alignas(64) T d_value[keys * Width];          // [key][width]
+  alignas(64) T key[keys * width];              // [key][width]
+  alignas(64) T value[keys * width];            // [key][width]
+  alignas(64) T d_key[keys * width];            // [key][width], of this task's queries
+  alignas(64) T d_value[keys * width];          // [key][width]
 };
 struct backward_tag {};
 
@@ -107,7 +107,7 @@ template <class T, class Shape, bool QueryGradient, bool KeyGradients, class Sco
 void backward_task(attend_inputs<T> const& in, attend_rows<const T> out, const T* lse, attend_rows<const T> d_out,
                    attend_gradients<T> const& gradients, Score const& score, index b, index h, index q0, index begin,
                    index end, typename Score::accumulators& accumulators) {
-  using room_t = backward_room<T, Shape::width>;
+  using room_t = backward_room<T, Shape>;
   constexpr int Q = room_t::queries, K = room_t::keys, D = Shape::width, W = native_width<T>;
   constexpr bool tail = D % W != 0;
   const index last = std::min<index>(q0 + room_t::blocks * Q, Shape::queries);
@@ -207,7 +207,7 @@ FORMWORK_HIDDEN void attend_backward(attend_inputs<T> const& in, attend_rows<con
   using namespace attention;
   using accumulators_t = typename Score::accumulators;
   constexpr bool plain = std::is_empty_v<accumulators_t>;
-  constexpr index step = backward_room<T, Shape::width>::blocks * schedule<T>.queries;
+  constexpr index step = backward_room<T, Shape>::blocks * backward_room<T, Shape>::queries;
   constexpr index parts = blocks_of(Shape::queries, step);
   constexpr index pairs = index(Shape::batch) * Shape::groups, segment = schedule<T>.backward_segment;
   constexpr index segments = blocks_of(Shape::keys, segment);

@@ -20,19 +20,19 @@ namespace formwork::cpu {
 namespace attention {
 
 // Room of one task; lanes are queries.
-template <class T, int Width> struct forward_room {
-  static constexpr int queries = schedule<T>.queries, keys = schedule<T>.keys;
-  static constexpr int blocks = attend_query_blocks(schedule<T>, Width);
+template <class T, class Shape> struct forward_room {
+  static constexpr int width = Shape::width, queries = attend_queries(schedule<T>, Shape::queries), keys = schedule<T>.keys;
+  static constexpr int blocks = attend_query_blocks(schedule<T>, queries, width);
   struct block {
-    alignas(64) T query[Width * queries];     // [width][query]
-    alignas(64) T out[Width * queries];       // [width][query], to be divided by `sum`
+    alignas(64) T query[width * queries];     // [width][query]
+    alignas(64) T out[width * queries];       // [width][query], to be divided by `sum`
     alignas(64) T highest[queries];           // m
     alignas(64) T sum[queries];               // l
   };
   block block_of[blocks];
   alignas(64) T score[keys * queries];        // [key][query]: s, then z, then exp(z - m)
-  alignas(64) T key[keys * Width];            // [key][width]
-  alignas(64) T value[keys * Width];          // [key][width]
+  alignas(64) T key[keys * width];            // [key][width]
+  alignas(64) T value[keys * width];          // [key][width]
 };
 struct forward_tag {};
 
@@ -100,7 +100,7 @@ template <class T>
 template <class T, class Shape, class Score>
 void forward_task(attend_inputs<T> const& in, attend_rows<T> out, T* lse, Score const& score, index b, index h,
                   index q0) {
-  using room_t = forward_room<T, Shape::width>;
+  using room_t = forward_room<T, Shape>;
   constexpr int Q = room_t::queries, K = room_t::keys, D = Shape::width, W = native_width<T>;
   const index last = std::min<index>(q0 + room_t::blocks * Q, Shape::queries);
   const index q1 = std::min<index>(last, in.lengths.template queries<Shape>(b));
@@ -163,7 +163,7 @@ FORMWORK_HIDDEN void attend_forward(attend_inputs<T> const& in, attend_rows<T> o
       decode_task<T, Shape>(in, out, lse, score, task / Shape::groups, task % Shape::groups);
     });
   } else {
-    constexpr index step = forward_room<T, Shape::width>::blocks * schedule<T>.queries;
+    constexpr index step = forward_room<T, Shape>::blocks * forward_room<T, Shape>::queries;
     constexpr index parts = blocks_of(Shape::queries, step);
     parallel_for(index(Shape::batch) * Shape::heads * parts, [&](index task) {
       const index bh = task / parts;
