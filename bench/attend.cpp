@@ -3,40 +3,16 @@
 #include <benchmark/benchmark.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <string>
-#include <vector>
 
 #include "formwork/backend/cpu/attend.hpp"
-#include "machine.hpp"
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include "timed.hpp"
 
 namespace {
 
 using namespace formwork;
+using bench::buffer;
 using std::ptrdiff_t;
-
-// On large pages where the system gives them, as an arena is.
-struct buffer {
-  float* p;
-  explicit buffer(std::size_t count, unsigned seed = 1) {
-    const std::size_t page = 2u << 20, bytes = (count * sizeof(float) + page - 1) / page * page;
-    p = static_cast<float*>(std::aligned_alloc(page, bytes));
-#if defined(__linux__)
-    madvise(p, bytes, MADV_HUGEPAGE);
-#endif
-    for (std::size_t i = 0; i < count; ++i) {
-      seed = seed * 1664525u + 1013904223u;
-      p[i] = static_cast<float>(seed >> 8) / 8388608.0f - 1.0f;
-    }
-  }
-  ~buffer() { std::free(p); }
-  buffer(buffer const&) = delete;
-  buffer& operator=(buffer const&) = delete;
-};
 
 // Slices of one [B, T, (H + 2 G) D] buffer, as a fused projection writes them.
 template <class Shape> struct operands {
@@ -67,23 +43,6 @@ template <class Shape> struct operands {
   }
 };
 
-template <class Run> void timed(benchmark::State& state, double flops, double bytes, Run run) {
-  run();
-  std::vector<double> peaks{bench::multiply_add_peak()}, seconds;
-  for (auto _ : state) {
-    const double start = bench::seconds_now();
-    run();
-    seconds.push_back(bench::seconds_now() - start);
-    state.SetIterationTime(seconds.back());
-  }
-  peaks.push_back(bench::multiply_add_peak());
-  const double time = bench::median(seconds);
-  state.counters["median_ms"] = 1e3 * time;
-  state.counters["GFLOP/s"] = flops / time / 1e9;
-  state.counters["of_peak"] = 2 * flops / time / (peaks[0] + peaks[1]);
-  if (bytes > 0) state.counters["GB/s"] = bytes / time / 1e9;
-}
-
 template <int B, int H, int G, int Q, int K, int D> void register_shape() {
   using shape = cpu::attend_shape<B, H, G, Q, K, D>;
   // Causal pairs: query q of the last Q tokens sees K - Q + q + 1 keys.
@@ -92,17 +51,18 @@ template <int B, int H, int G, int Q, int K, int D> void register_shape() {
                            std::to_string(Q) + "x" + std::to_string(K) + "x" + std::to_string(D);
   benchmark::RegisterBenchmark(("forward/" + name).c_str(), [](benchmark::State& state) {
     operands<shape> x;
-    timed(state, 4 * D * pairs, Q == 1 ? 8.0 * B * G * K * D : 0.0, [&] { x.forward(); });
+    const double seconds = bench::timed(state, 4 * D * pairs, [&] { x.forward(); });
+    if (Q == 1) state.counters["GB/s"] = 8.0 * B * G * K * D / seconds / 1e9;
   })->UseManualTime()->Unit(benchmark::kMillisecond);
   if constexpr (Q > 1) {
     benchmark::RegisterBenchmark(("backward/" + name).c_str(), [](benchmark::State& state) {
       operands<shape> x;
       x.forward();
-      timed(state, 10 * D * pairs, 0, [&] { x.backward(); });
+      bench::timed(state, 10 * D * pairs, [&] { x.backward(); });
     })->UseManualTime()->Unit(benchmark::kMillisecond);
     benchmark::RegisterBenchmark(("both/" + name).c_str(), [](benchmark::State& state) {
       operands<shape> x;
-      timed(state, 14 * D * pairs, 0, [&] { x.forward(), x.backward(); });
+      bench::timed(state, 14 * D * pairs, [&] { x.forward(), x.backward(); });
     })->UseManualTime()->Unit(benchmark::kMillisecond);
   }
 }

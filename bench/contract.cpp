@@ -4,17 +4,14 @@
 //                                        idle threads of OpenBLAS' own pool disturb everybody else's
 #include <benchmark/benchmark.h>
 
-#include <cstdlib>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "formwork/backend/cpu/contract.hpp"
 #include "formwork/backend/cpu/simd_math.hpp"
-#include "machine.hpp"
+#include "timed.hpp"
 
 #if defined(__unix__)
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #endif
@@ -28,26 +25,8 @@
 namespace {
 
 using namespace formwork;
+using bench::buffer;
 using cpu::strided_operand;
-
-// Page-aligned, on large pages where the system gives them: the same memory for every competitor.
-struct buffer {
-  float* p;
-  explicit buffer(std::size_t count, unsigned seed = 1) {
-    const std::size_t bytes = (count * sizeof(float) + (2u << 20) - 1) / (2u << 20) * (2u << 20);
-    p = static_cast<float*>(std::aligned_alloc(2u << 20, bytes));
-#if defined(__linux__)
-    madvise(p, bytes, MADV_HUGEPAGE);
-#endif
-    for (std::size_t i = 0; i < count; ++i) {
-      seed = seed * 1664525u + 1013904223u;
-      p[i] = static_cast<float>(seed >> 8) / 8388608.0f - 1.0f;
-    }
-  }
-  ~buffer() { std::free(p); }
-  buffer(buffer const&) = delete;
-  buffer& operator=(buffer const&) = delete;
-};
 
 // Which of the products of a linear layer Y[tokens, out] = X[tokens, in] W[in, out] it is:
 //   forward  C = X W;  tied  C = X W^T with W[out, in];  input_gradient  C = dY W^T;  weight_gradient  C = X^T dY
@@ -67,22 +46,6 @@ constexpr problem problem_of(form f, int tokens, int in, int out) {
   return {};
 }
 
-void timed(benchmark::State& state, problem p, std::function<void()> const& run) {
-  run();
-  std::vector<double> peaks{bench::multiply_add_peak()}, seconds;
-  for (auto _ : state) {
-    const double start = bench::seconds_now();
-    run();
-    seconds.push_back(bench::seconds_now() - start);
-    state.SetIterationTime(seconds.back());
-  }
-  peaks.push_back(bench::multiply_add_peak());
-  const double rate = 2.0 * p.m * p.n * p.k / bench::median(seconds);
-  state.counters["GFLOP/s"] = rate / 1e9;
-  state.counters["of_peak"] = 2 * rate / (peaks[0] + peaks[1]);
-  state.counters["peak"] = (peaks[0] + peaks[1]) / 2e9;
-}
-
 template <int M, int N, int K, bool AK, bool BK, class Epilogue>
 void product(float const* a, float const* b, Epilogue const& epilogue) {
   cpu::contract<float, 1, M, N, K>(strided_operand<float, AK>{.pointer = a, .stride = AK ? K : M},
@@ -100,7 +63,7 @@ template <form Form, int Tokens, int In, int Out> void register_shape(const char
     })->UseManualTime()->Unit(benchmark::kMillisecond);
   };
   add("contract/" + name, [](benchmark::State& state, float* a, float* b, float* c) {
-    timed(state, p, [=] {
+    bench::timed(state, 2.0 * p.m * p.n * p.k, [=] {
       product<p.m, p.n, p.k, p.a_k_contiguous, p.b_k_contiguous>(
           a, b, cpu::store_result<float>{.pointer = c, .stride = p.n});
     });
@@ -125,7 +88,7 @@ template <form Form, int Tokens, int In, int Out> void register_shape(const char
       dnnl::reorder(given, w).execute(stream, given, w);
       stream.wait();
     }
-    timed(state, p, [&] {
+    bench::timed(state, 2.0 * p.m * p.n * p.k, [&] {
       matmul.execute(stream, {{DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DST, y}});
       stream.wait();
     });
@@ -134,7 +97,7 @@ template <form Form, int Tokens, int In, int Out> void register_shape(const char
 #if defined(FORMWORK_HAS_OPENBLAS)
   add("openblas/" + name, [](benchmark::State& state, float* a, float* b, float* c) {
     openblas_set_num_threads(cpu::thread_count());
-    timed(state, p, [=] {
+    bench::timed(state, 2.0 * p.m * p.n * p.k, [=] {
       cblas_sgemm(CblasRowMajor, p.a_k_contiguous ? CblasNoTrans : CblasTrans,
                   p.b_k_contiguous ? CblasTrans : CblasNoTrans, p.m, p.n, p.k, 1.0f, a,
                   p.a_k_contiguous ? p.k : p.m, b, p.b_k_contiguous ? p.k : p.n, 0.0f, c, p.n);

@@ -7,9 +7,9 @@
 #include <memory>
 #include <vector>
 
-#include "formwork/backend/cpu/contract_micro.hpp"
 #include "formwork/backend/cpu/simd.hpp"
 #include "formwork/backend/cpu/threads.hpp"
+#include "formwork/run/machine.hpp"
 
 namespace formwork::bench {
 
@@ -20,44 +20,6 @@ inline double seconds_now() {
 inline double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
   return values[values.size() / 2];
-}
-
-namespace detail {
-
-// Independent chains of multiply-adds in registers: 12 cover a latency of 4 to 6 cycles on two units.
-[[gnu::noinline]] inline void multiply_add_window(long rounds, float* out) {
-  using vector = cpu::pack<float, cpu::native_width<float>>;
-  constexpr int chains = 12;
-  vector sum[chains];
-  cpu::detail::unrolled<chains>([&](auto i) { sum[i] = vector(float(i)); });
-  vector factor(out[0]), term(out[1]);
-  for (long n = 0; n < rounds; ++n)
-    cpu::detail::unrolled<chains>([&](auto i) { sum[i] = cpu::fma(sum[i], factor, term); });
-  cpu::detail::unrolled<chains - 1>([&](auto i) { sum[0] += sum[i + 1]; });
-  out[2] = sum[0][0];
-}
-
-}  // namespace detail
-
-// f32 multiply-adds of all threads, flop/s (two per multiply-add): the median of `windows` windows of about
-// a millisecond each.
-inline double multiply_add_peak(int threads = cpu::thread_count(), int windows = 15) {
-  constexpr long rounds = 200'000;
-  constexpr double flops = 2.0 * 12 * cpu::native_width<float> * rounds;
-  std::vector<double> rates;
-  for (int w = 0; w < windows; ++w) {
-    int used = 1;
-    const double start = seconds_now();
-    cpu::parallel_threads(threads, [&](int thread, int team) {
-      float values[3] = {0.999f, 0.001f, 0};
-      detail::multiply_add_window(rounds, values);
-      volatile float sink = values[2];
-      (void)sink;
-      if (thread == 0) used = team;
-    });
-    rates.push_back(flops * used / (seconds_now() - start));
-  }
-  return median(rates);
 }
 
 // Copy bandwidth of all threads from and to main memory, bytes/s, counting each byte read and each written

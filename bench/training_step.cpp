@@ -8,46 +8,22 @@
 
 #include <cstdio>
 #include <memory>
-#include <random>
 #include <vector>
 
-#include "formwork/backend/cpu/cpu.hpp"
-#include "formwork/nn/gpt.hpp"
-#include "formwork/optim/adamw.hpp"
-#include "formwork/train/training_step.hpp"
+#include "gpt_runs.hpp"
 #include "machine.hpp"
 
 namespace {
 
 using namespace formwork;
-
-struct six_layers : gpt_config { static constexpr int vocabulary = 256, context = 256, layers = 6, heads = 6, width = 384; };
-struct gpt2_short : gpt_config { static constexpr int vocabulary = 50257, context = 1024, layers = 12, heads = 12, width = 768; };
-
-using small_run = training<gpt<six_layers>, adamw, batch<8, 256>, cpu_device>;
-using gpt2_run = training<gpt<gpt2_short>, adamw, batch<4, 64>, cpu_device>;
-
-template <class Run> struct fixture {
-  training_step<Run> step{1};
-  std::vector<std::int32_t> tokens, targets;
-
-  fixture() : tokens(static_cast<std::size_t>(Run::tokens)), targets(tokens.size()) {
-    std::mt19937 random(7);
-    for (auto& t : tokens) t = static_cast<std::int32_t>(random() % static_cast<unsigned long>(Run::vocabulary));
-    for (auto& t : targets) t = static_cast<std::int32_t>(random() % static_cast<unsigned long>(Run::vocabulary));
-  }
-  float once() {
-    const float loss = step.gradients(tokens, targets);
-    step.update(1e-4f);
-    return loss;
-  }
-};
+using bench::gpt2_run;
+using bench::small_run;
 
 // Median seconds of every kernel's launches over a few steps.
 template <class Run> void print_kernels(const char* name) {
   using programs = run_programs<Run>;
   using step_t = typename programs::training_step;
-  auto f = std::make_unique<fixture<Run>>();
+  auto f = std::make_unique<bench::training_fixture<Run>>();
   f->once();
   std::vector<std::vector<double>> seconds(static_cast<std::size_t>(step_t::kernels));
   for (int repeat = 0; repeat < 5; ++repeat)
@@ -69,11 +45,11 @@ template <class Run> void print_kernels(const char* name) {
 }
 
 template <class Run> void run_step(benchmark::State& state) {
-  auto f = std::make_unique<fixture<Run>>();
+  auto f = std::make_unique<bench::training_fixture<Run>>();
   f->once();
   for (auto _ : state) benchmark::DoNotOptimize(f->once());
   const double tokens = static_cast<double>(state.iterations()) * static_cast<double>(Run::tokens);
-  const double peak = bench::multiply_add_peak();
+  const double peak = multiply_add_peak();
   state.counters["tokens/s"] = benchmark::Counter(tokens, benchmark::Counter::kIsRate);
   state.counters["flop/s"] = benchmark::Counter(tokens * flops_per_token<Run>, benchmark::Counter::kIsRate);
   state.counters["of_peak"] = benchmark::Counter(tokens * flops_per_token<Run> / peak, benchmark::Counter::kIsRate);

@@ -188,6 +188,7 @@
 #include "run/aliasing.hpp"
 #include "run/assign.hpp"   // assign(y, gelu(a * x + b)) is one fused loop
 #include "run/machine.hpp"  // the machine's own limit, measured
+#include "run/resident.hpp"  // the highest resident memory of a piece of work, measured
 
 // Layers and models.
 #include "nn/errors.hpp"

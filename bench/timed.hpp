@@ -1,0 +1,58 @@
+// What the benchmarks of compute-bound kernels share: their memory, and the loop that times a call.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <vector>
+
+#include "machine.hpp"
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace formwork::bench {
+
+// Page-aligned, on large pages where the system gives them, as an arena is: the same memory for every competitor.
+struct buffer {
+  float* p;
+  explicit buffer(std::size_t count, unsigned seed = 1) {
+    constexpr std::size_t page = 2u << 20;
+    const std::size_t bytes = (count * sizeof(float) + page - 1) / page * page;
+    p = static_cast<float*>(std::aligned_alloc(page, bytes));
+#if defined(__linux__)
+    madvise(p, bytes, MADV_HUGEPAGE);
+#endif
+    for (std::size_t i = 0; i < count; ++i) {
+      seed = seed * 1664525u + 1013904223u;
+      p[i] = static_cast<float>(seed >> 8) / 8388608.0f - 1.0f;
+    }
+  }
+  ~buffer() { std::free(p); }
+  buffer(buffer const&) = delete;
+  buffer& operator=(buffer const&) = delete;
+};
+
+// Times run() in the benchmark's loop. Counters: GFLOP/s of the median, and its fraction of the multiply-add peak
+// measured right before and after. Returns the median seconds.
+template <class Run> double timed(benchmark::State& state, double flops, Run const& run) {
+  constexpr double window = 0.02;
+  run();
+  const double before = multiply_add_peak(window);
+  std::vector<double> seconds;
+  for (auto _ : state) {
+    const double start = seconds_now();
+    run();
+    seconds.push_back(seconds_now() - start);
+    state.SetIterationTime(seconds.back());
+  }
+  const double peak = (before + multiply_add_peak(window)) / 2, time = median(seconds);
+  state.counters["median_ms"] = 1e3 * time;
+  state.counters["GFLOP/s"] = flops / time / 1e9;
+  state.counters["of_peak"] = flops / time / peak;
+  state.counters["peak"] = peak / 1e9;
+  return time;
+}
+
+}  // namespace formwork::bench
