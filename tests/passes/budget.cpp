@@ -22,7 +22,7 @@ template <long C> constexpr auto normalized(auto const& x) {
   return m * rsqrt(mean<-1>(m * m) + 1e-5f);
 }
 
-enum class pins { none, keep, recompute };
+enum class pins { none, keep, recompute, as_keep };  // as_keep: the formula of keep, without it
 
 template <pins Pin> struct block {
   static constexpr long width = 16;
@@ -38,6 +38,7 @@ template <pins Pin> struct block {
     auto g = gelu_tanh(u);
     if constexpr (Pin == pins::recompute) return h + matmul(recompute(g), down);
     else if constexpr (Pin == pins::keep) return h + matmul(g, down) * keep(2.f * h);
+    else if constexpr (Pin == pins::as_keep) return h + matmul(g, down) * (2.f * h);
     else return h + matmul(select(random_like(g) >= 0.1f, g, 0), down);
   }
 };
@@ -154,6 +155,7 @@ TEST_CASE("budget: recompute(x) and keep(x) decide whatever the budget is") {
   graph again = program<pins::recompute>(), kept = program<pins::keep>();
   CHECK(stacked(rematerialize(again), is_gelu) == 0);
   CHECK(stacked(rematerialize(kept), is_gelu) == 1);
+  CHECK(stacked(rematerialize(program<pins::as_keep>()), is_product) == 0);
   CHECK(stacked(rematerialize(kept), is_product) == 1);
   CHECK(stacked(rematerialize(kept, {.budget_bytes = smallest_workspace(kept)}), is_product) == 1);
   CHECK(stacked(rematerialize(kept, {.budget_bytes = smallest_workspace(kept)}), is_gelu) == 0);
