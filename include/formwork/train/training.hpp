@@ -146,13 +146,15 @@ template <class Model, long Sequences, long Time, dtype Storage = dtype::f32> st
   static constexpr graph make() {
     graph g = simplify(differentiate(
         simplify(trace<loss_of, Model, language_model_inputs<Sequences, Time>>(), stop_gradients::keep)));
-    return Storage == dtype::f32 ? g : lower_precision(g, Storage);
+    if constexpr (Storage != dtype::f32) g = lower_precision(g, Storage);
+    return g;
   }
 };
 template <class Model, long Sequences, long Time, dtype Storage = dtype::f32> struct evaluation_source {
   static constexpr graph make() {
     graph g = simplify(trace<evaluation_loss_of, Model, language_model_inputs<Sequences, Time>>());
-    return Storage == dtype::f32 ? g : lower_precision(g, Storage);
+    if constexpr (Storage != dtype::f32) g = lower_precision(g, Storage);
+    return g;
   }
 };
 
