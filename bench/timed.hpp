@@ -4,6 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
+#include <type_traits>
 #include <vector>
 
 #include "machine.hpp"
@@ -35,23 +36,37 @@ struct buffer {
 };
 
 // Times run() in the benchmark's loop. Counters: GFLOP/s of the median, and its fraction of the multiply-add peak
-// measured right before and after. Returns the median seconds.
-template <class Run> double timed(benchmark::State& state, double flops, Run const& run) {
+// measured right before and after. A peer that computes the same takes turns with it: `peer_GFLOP/s`, and `to_peer`, the
+// median of the peer's time over that of the call before it. Returns the median seconds.
+struct no_peer {};
+template <class Run, class Peer = no_peer> double timed(benchmark::State& state, double flops, Run const& run, Peer const& peer = {}) {
   constexpr double window = 0.02;
+  constexpr bool has_peer = !std::is_same_v<Peer, no_peer>;
   run();
+  if constexpr (has_peer) peer();
   const double before = multiply_add_peak(window);
-  std::vector<double> seconds;
+  std::vector<double> seconds, peer_seconds, ratios;
   for (auto _ : state) {
     const double start = seconds_now();
     run();
     seconds.push_back(seconds_now() - start);
     state.SetIterationTime(seconds.back());
+    if constexpr (has_peer) {
+      const double middle = seconds_now();
+      peer();
+      peer_seconds.push_back(seconds_now() - middle);
+      ratios.push_back(peer_seconds.back() / seconds.back());
+    }
   }
   const double peak = (before + multiply_add_peak(window)) / 2, time = median(seconds);
   state.counters["median_ms"] = 1e3 * time;
   state.counters["GFLOP/s"] = flops / time / 1e9;
   state.counters["of_peak"] = flops / time / peak;
   state.counters["peak"] = peak / 1e9;
+  if constexpr (has_peer) {
+    state.counters["peer_GFLOP/s"] = flops / median(peer_seconds) / 1e9;
+    state.counters["to_peer"] = median(ratios);
+  }
   return time;
 }
 
