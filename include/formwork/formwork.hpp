@@ -130,6 +130,7 @@
 #include "kernels/contract_schedule.hpp"  // tile sizes
 #include "kernels/attend_schedule.hpp"
 #include "kernels/gpu_rows_schedule.hpp"
+#include "kernels/gpu_contract_schedule.hpp"
 #include "kernels/describe_kernels.hpp"
 
 // The CPU: SIMD packs, threads, and one file or a few per skeleton.
@@ -174,6 +175,10 @@
 #include "backend/cuda/execute.hpp"
 #include "backend/cuda/entry.hpp"
 #include "backend/cuda/tape_elements.hpp"
+#include "backend/cuda/contract_operand.hpp"
+#include "backend/cuda/contract_sums.hpp"
+#include "backend/cuda/contract_epilogue.hpp"
+#include "backend/cuda/contract.hpp"
 #include "backend/cuda/rows.hpp"
 #include "backend/cuda/scatter.hpp"
 #include "backend/cuda/cuda_kernels.hpp"

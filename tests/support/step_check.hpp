@@ -30,6 +30,43 @@ template <class T> std::unique_ptr<T[], void (*)(void*)> aligned_array(std::size
   return {p, std::free};
 }
 
+// Elements of a type that a test knows as numbers.
+class stored_values {
+ public:
+  stored_values(dtype type, std::size_t n) : type_(type), bytes_(aligned_array<std::byte>(n * size_of(type))) {}
+  void* data() { return bytes_.get(); }
+  void set(std::size_t i, double x) {
+    switch (type_) {
+      case dtype::f64: at<double>(i) = x; break;
+      case dtype::f32: at<float>(i) = static_cast<float>(x); break;
+      case dtype::bf16: at<bf16>(i) = bf16(static_cast<float>(x)); break;
+      case dtype::f16: at<f16>(i) = f16(static_cast<float>(x)); break;
+      case dtype::i32: at<std::int32_t>(i) = static_cast<std::int32_t>(x); break;
+      case dtype::i64: at<std::int64_t>(i) = static_cast<std::int64_t>(x); break;
+      case dtype::u8: at<std::uint8_t>(i) = static_cast<std::uint8_t>(x); break;
+      case dtype::boolean: at<bool>(i) = x != 0; break;
+    }
+  }
+  double get(std::size_t i) {
+    switch (type_) {
+      case dtype::f64: return at<double>(i);
+      case dtype::f32: return static_cast<double>(at<float>(i));
+      case dtype::bf16: return static_cast<double>(at<bf16>(i));
+      case dtype::f16: return static_cast<double>(at<f16>(i));
+      case dtype::i32: return at<std::int32_t>(i);
+      case dtype::i64: return static_cast<double>(at<std::int64_t>(i));
+      case dtype::u8: return at<std::uint8_t>(i);
+      case dtype::boolean: return at<bool>(i);
+    }
+    return 0;
+  }
+
+ private:
+  dtype type_;
+  std::unique_ptr<std::byte[], void (*)(void*)> bytes_;
+  template <class T> T& at(std::size_t i) { return reinterpret_cast<T*>(bytes_.get())[i]; }
+};
+
 struct step_check_options {
   unsigned seed = 1;
   double spread = 0.3;         // of random parameters and inputs
@@ -66,28 +103,28 @@ template <class Source, class Device = cpu_device, class Program = compiled<Sour
     }
     data.parameters.push_back(v);
   }
-  std::vector<std::vector<float>> floats(g.inputs.size());
-  std::vector<std::vector<std::int32_t>> integers(g.inputs.size());
+  std::vector<stored_values> values;
   std::vector<void*> inputs;
-  for (std::size_t k = 0; k < g.inputs.size(); ++k) {
-    std::size_t n = static_cast<std::size_t>(g.inputs[k].shape.elements());
+  for (auto const& in : g.inputs) {
+    std::size_t n = static_cast<std::size_t>(in.shape.elements());
     std::vector<double> v(n);
-    if (g.inputs[k].type == dtype::f32) {
-      floats[k].resize(n);
-      for (std::size_t i = 0; i < n; ++i) v[i] = floats[k][i] = normal(random);
-      inputs.push_back(floats[k].data());
-    } else {
-      integers[k].resize(n);
-      for (std::size_t i = 0; i < n; ++i) v[i] = integers[k][i] = static_cast<std::int32_t>(random() % static_cast<unsigned long>(o.integer_limit));
-      inputs.push_back(integers[k].data());
+    stored_values& x = values.emplace_back(in.type, n);
+    for (std::size_t i = 0; i < n; ++i) {
+      x.set(i, is_floating(in.type) ? static_cast<double>(normal(random)) : static_cast<double>(random() % static_cast<unsigned long>(o.integer_limit)));
+      v[i] = x.get(i);
     }
+    inputs.push_back(x.data());
     data.inputs.push_back(v);
   }
-  std::vector<std::vector<float>> results;
+  std::vector<stored_values> results;
   std::vector<void*> outputs;
   for (auto const& out : g.outputs)
-    if (out.what != role::parameter_gradient) results.emplace_back(static_cast<std::size_t>(g[out.node].shape.elements()), -7.f);
-  for (auto& r : results) outputs.push_back(r.data());
+    if (out.what != role::parameter_gradient) {
+      const std::size_t n = static_cast<std::size_t>(g[out.node].shape.elements());
+      stored_values& r = results.emplace_back(g[out.node].type, n);
+      for (std::size_t i = 0; i < n; ++i) r.set(i, -7);
+      outputs.push_back(r.data());
+    }
   run::run({workspace.get(), reads_copies ? reinterpret_cast<std::byte*>(copies.get()) : reinterpret_cast<std::byte*>(parameters.get()), reinterpret_cast<std::byte*>(gradients.get()), inputs.data(), outputs.data(), {5, 3}, nullptr, o.queue});
   auto prepare = [&](interpreter& with) {
     for (std::size_t p = 0; p < data.parameters.size(); ++p) with.set_parameter(static_cast<int>(p), data.parameters[p]);
@@ -103,19 +140,21 @@ template <class Source, class Device = cpu_device, class Program = compiled<Sour
   std::size_t value = 0;
   for (std::size_t k = 0; k < g.outputs.size(); ++k) {
     auto const& expected = oracle.output(k);
-    const float* got = g.outputs[k].what == role::parameter_gradient
-                           ? gradients.get() + plan.parameters[static_cast<std::size_t>(g.outputs[k].number)].offset
-                           : results[value++].data();
+    const bool gradient = g.outputs[k].what == role::parameter_gradient;
+    const float* in_arena = gradient ? gradients.get() + plan.parameters[static_cast<std::size_t>(g.outputs[k].number)].offset : nullptr;
+    const std::size_t number = gradient ? 0 : value++;
+    std::vector<double> got(expected.size());
     comparison c{std::string(g.outputs[k].name.view()), 0, 0};
     double error = 0, norm = 0;
     for (std::size_t i = 0; i < expected.size(); ++i) {
+      got[i] = gradient ? static_cast<double>(in_arena[i]) : results[number].get(i);
       double d = got[i] - expected[i];
       error += d * d;
       norm += expected[i] * expected[i];
     }
     c.norm = std::sqrt(norm);
     if (o.bound > 0) {
-      c.distance = bounds[k].distance(std::vector<float>(got, got + expected.size()));
+      c.distance = bounds[k].distance(got);
       c.teeth = bounds[k].size() == 0 || bounds[k].has_teeth();
     }
     c.error = std::isfinite(error) ? std::sqrt(error) / (c.norm > 0 ? c.norm : 1) : 1e30;

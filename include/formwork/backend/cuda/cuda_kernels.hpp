@@ -2,5 +2,6 @@
 // them on a GPU is cuda.hpp.
 #pragma once
 
+#include "contract.hpp"
 #include "rows.hpp"
 #include "scatter.hpp"

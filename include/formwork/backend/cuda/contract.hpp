@@ -1,0 +1,90 @@
+// The skeleton `contract` on a GPU: C = A B in tiles, one block each, with the tape as epilogue. Operands of 16 bits, and
+// of f32 where options allow tf32, go through tensor cores; anything else through multiply-add units. Where the tiles
+// are few and K is long, K is split; the partial sums are added in their order by a second launch.
+#pragma once
+
+#include "contract_epilogue.hpp"
+
+namespace formwork::cuda {
+
+namespace detail {
+
+template <class Options, dtype Type, dtype A, dtype B> constexpr gpu_products products_of() {
+  if (Type == dtype::f64 || A == dtype::f64 || B == dtype::f64) return gpu_products::wide;
+  if (A == B && (A == dtype::bf16 || A == dtype::f16)) return gpu_products::half;
+  if (A == dtype::f32 && B == dtype::f32 && Options::products == f32_products::tf32) return gpu_products::tf32;
+  return gpu_products::plain;
+}
+
+template <gpu_products What, long Batch, long M, long N, long K> struct contract_schedule_of {
+  static constexpr gpu_contract_schedule value = gpu_contract_schedule_for(What, Batch, M, N, K);
+};
+
+template <gpu_products What, dtype Operand, class T, class A, class B, class Schedule> struct sums_of { using type = plain_sums<T, A, B, Schedule>; };
+template <dtype Operand, class T, class A, class B, class Schedule> struct sums_of<gpu_products::half, Operand, T, A, B, Schedule> {
+  using type = tensor_sums<element_t<Operand>, A, B, Schedule>;
+};
+template <dtype Operand, class T, class A, class B, class Schedule> struct sums_of<gpu_products::tf32, Operand, T, A, B, Schedule> {
+  using type = tensor_sums<tf32, A, B, Schedule>;
+};
+
+// What the launches of one product share.
+template <long Batch, long M, long N, long K, dtype Type, class AStrides, class BStrides, class Arguments, class Tape, class Options> struct contract_shape {
+  using T = std::conditional_t<Type == dtype::f64, double, float>;
+  using arguments = Arguments;
+  using tape_t = Tape;
+  static constexpr long batch = Batch, m = M, n = N, k = K;
+  using a_argument = argument_at<Arguments, 0>;
+  using b_argument = argument_at<Arguments, 1>;
+  using a_operand = matrix_operand<a_argument, AStrides, M, K>;
+  using b_operand = matrix_operand<b_argument, BStrides, N, K>;
+  static constexpr gpu_products what = products_of<Options, Type, a_argument::type, b_argument::type>();
+  using schedule_of = contract_schedule_of<what, Batch, M, N, K>;
+  static constexpr gpu_contract_schedule schedule = schedule_of::value;
+  using sums = typename sums_of<what, a_argument::type, T, a_operand, b_operand, schedule_of>::type;
+
+  static constexpr long row_tiles = (M + schedule.tile_rows - 1) / schedule.tile_rows, column_tiles = (N + schedule.tile_columns - 1) / schedule.tile_columns;
+  static constexpr long tiles = row_tiles * column_tiles;
+
+  // Partial sums: [split][batch m][padded]
+  static constexpr long padded = round_up(N, 16 / static_cast<long>(sizeof(T)));
+  static constexpr std::size_t scratch_bytes = schedule.splits > 1 ? static_cast<std::size_t>(schedule.splits * Batch * M * padded) * sizeof(T) : 0;
+  FORMWORK_DEVICE static T* partial(void* scratch, long split, long row) { return static_cast<T*>(scratch) + (split * Batch * M + row) * padded; }
+};
+
+template <class Shape> struct contract_main {
+  static constexpr const char* name = "contract";
+  using sums_t = typename Shape::sums;
+  using epilogue = contract_epilogue<Shape, sums_t>;
+  static constexpr gpu_contract_schedule s = Shape::schedule;
+  static constexpr launch_shape shape{.blocks = Shape::batch * s.splits * Shape::tiles, .threads = sums_t::threads,
+                                      .shared_bytes = epilogue::bytes > sums_t::bytes ? epilogue::bytes : sums_t::bytes,
+                                      .blocks_per_multiprocessor = s.blocks_per_multiprocessor};
+
+  template <class Lane, int Count> FORMWORK_DEVICE static void run(Lane const& lane, kernel_arguments<Count> const& a) {
+    // Blocks that run at the same time share rows and columns: bands of 8 tile rows, column by column.
+    constexpr int band = Shape::row_tiles < 8 ? static_cast<int>(Shape::row_tiles) : 8, columns = static_cast<int>(Shape::column_tiles);
+    const int tile = static_cast<int>(lane.block() % Shape::tiles), outside = static_cast<int>(lane.block() / Shape::tiles);
+    const int split = outside % s.splits;
+    const long batch = outside / s.splits;
+    const int above = tile / (band * columns) * band, within = tile % (band * columns);
+    const int height = Shape::row_tiles - above < band ? static_cast<int>(Shape::row_tiles) - above : band;
+    const long row = static_cast<long>(above + within % height) * s.tile_rows, column = static_cast<long>(within / height) * s.tile_columns;
+    const long begin = split * s.depth_each, end = begin + s.depth_each < Shape::k ? begin + s.depth_each : Shape::k;
+    sums_t sums;
+    sums.run(lane, a.arguments[0], a.arguments[1], batch, row, column, begin, static_cast<int>((end - begin + s.tile_depth - 1) / s.tile_depth));
+    epilogue::run(lane, a, sums, batch, row, column, split);
+  }
+};
+
+}  // namespace detail
+
+template <long Batch, long M, long N, long K, dtype Type, class AStrides, class BStrides, class Arguments, class Tape, class Options>
+struct kernel_plan<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Arguments, Tape>, Options> {
+  using shape = detail::contract_shape<Batch, M, N, K, Type, AStrides, BStrides, Arguments, Tape, Options>;
+  static constexpr std::size_t scratch_bytes = shape::scratch_bytes;
+  using main = detail::contract_main<shape>;
+  using launches = std::conditional_t<(shape::schedule.splits > 1), launch_list<main, detail::contract_finish<shape>>, launch_list<main>>;
+};
+
+}  // namespace formwork::cuda

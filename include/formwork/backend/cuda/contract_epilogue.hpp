@@ -1,0 +1,125 @@
+// What follows a product's sums: the tape, or partial sums to scratch. The threads of a block take neighbouring columns
+// of its rows, so that every load and store of the tape is as wide as memory allows.
+#pragma once
+
+#include "contract_sums.hpp"
+
+namespace formwork::cuda::detail {
+
+// A thread's columns of a row that is `columns` wide, at most `most` of them in one tile.
+template <class T, class Arguments, class Tape> struct contract_columns {
+  using runner = element_runner<T, Arguments, Tape>;
+  static constexpr int width = Tape::size > 48 ? 4 : 16 / static_cast<int>(sizeof(T)) * 2;  // registers of each slot
+  static constexpr int vector(long columns) { return runner::natural_vector(columns) < width ? runner::natural_vector(columns) : width; }
+  static constexpr int chunks(long columns) { return width / vector(columns); }
+};
+
+// The tape over the elements that one thread holds of one row.
+template <class T, class Arguments, class Tape> struct contract_tape {
+  using runner = element_runner<T, Arguments, Tape>;
+  using row_t = typename runner::row_t;
+  using pointers = typename runner::pointers;
+  static constexpr int accumulator = tape_traits<Tape>::slot_of(opcode::accumulator);
+
+  struct no_reductions {
+    template <class N, int K, class V, class Columns> FORMWORK_DEVICE void accumulate(V const&, Columns const&) {}
+    template <class N, class V, class Columns> FORMWORK_DEVICE void recall(V&, Columns const&) {}
+  };
+
+  // here.f[accumulator] holds the sums.
+  template <class Columns, class Context>
+  FORMWORK_DEVICE static void run(Context const& a, typename runner::template slots<Columns>& here, long row, Columns const& at) {
+    row_t rows;
+    pointers p;
+    no_reductions none;
+    runner::rows::set_pointers(p, a.arguments, row);
+    runner::rows::template run<0>(a, rows, p);
+    runner::template run<0, true>(a, rows, here, p, at, none);
+  }
+};
+
+// Shape: of the product. Sums: tensor_sums or plain_sums, finished.
+template <class Shape, class Sums> struct contract_epilogue {
+  using T = typename Sums::T;
+  using columns = contract_columns<T, typename Shape::arguments, typename Shape::tape_t>;
+  using tape = contract_tape<T, typename Shape::arguments, typename Shape::tape_t>;
+  static constexpr gpu_contract_schedule s = Shape::schedule;
+  static constexpr staged_rows stage = Sums::stage;
+  static constexpr std::size_t bytes = static_cast<std::size_t>(stage.rows * Sums::pitch) * sizeof(T);
+  static constexpr int vector = columns::vector(Shape::n), chunks = columns::chunks(Shape::n);
+  static constexpr int threads_per_row = s.tile_columns / (vector * chunks), rows_at_once = Sums::threads / threads_per_row;
+  static_assert(s.tile_columns % (vector * chunks) == 0 && Sums::threads % threads_per_row == 0 && stage.rows % rows_at_once == 0);
+  using columns_t = lane_columns<chunks, vector>;
+
+  template <class Lane, class Context>
+  FORMWORK_DEVICE static void run(Lane const& lane, Context const& a, Sums const& sums, long batch, long row, long column, int split) {
+    T* const staged = reinterpret_cast<T*>(lane.shared());
+    const int mine = lane.thread() / threads_per_row, first = lane.thread() % threads_per_row * vector;
+    for (int pass = 0; pass < stage.passes; ++pass) {
+      lane.sync();
+      store(lane, sums, staged, pass, std::make_integer_sequence<int, stage.passes>{});
+      lane.sync();
+      for (int i = mine; i < stage.rows; i += rows_at_once) {
+        const long m = row + i / stage.run * stage.apart + pass * stage.run + i % stage.run;
+        const columns_t at{column + first, threads_per_row * vector, m < Shape::m ? Shape::n : 0};
+        const long number = batch * Shape::m + (m < Shape::m ? m : Shape::m - 1);
+        typename tape::runner::template slots<columns_t> here;
+        T(&v)[columns_t::width] = here.f[tape::accumulator];
+        FORMWORK_UNROLL
+        for (int k = 0; k < chunks; ++k) read<vector>(v, k * vector, staged + i * Sums::pitch + first + k * threads_per_row * vector);
+        if constexpr (s.splits > 1) {
+          T* const to = Shape::partial(a.scratch, split, number);
+          FORMWORK_UNROLL
+          for (int w = 0; w < columns_t::width; ++w)
+            if (at.holds(w)) to[at.of(w / vector) + w % vector] = v[w];
+        } else {
+          tape::run(a, here, number, at);
+        }
+      }
+    }
+  }
+
+  // Count neighbours of shared memory.
+  template <int Count, int Width> FORMWORK_DEVICE static void read(T (&v)[Width], int begin, const T* from) {
+    constexpr int bytes = Count * static_cast<int>(sizeof(T));
+    if constexpr (Count > 1) load_run<(bytes < 16 ? bytes : 16)>(v, begin, from, Count);
+    else v[begin] = *from;
+  }
+
+ private:
+  template <class Lane, int... P> FORMWORK_DEVICE static void store(Lane const& lane, Sums const& sums, T* staged, int pass, std::integer_sequence<int, P...>) {
+    ((pass == P ? sums.template store<P>(lane, staged) : void()), ...);
+  }
+};
+
+// Partial sums of all splits, added in their order, and the tape.
+template <class Shape> struct contract_finish {
+  static constexpr const char* name = "contract finish";
+  using T = typename Shape::T;
+  using columns = contract_columns<T, typename Shape::arguments, typename Shape::tape_t>;
+  using tape = contract_tape<T, typename Shape::arguments, typename Shape::tape_t>;
+  static constexpr int vector = columns::vector(Shape::n), threads = 128;
+  static constexpr long in_row = (Shape::n + vector - 1) / vector, elements = Shape::batch * Shape::m * in_row;
+  static constexpr launch_shape shape{.blocks = (elements + threads - 1) / threads, .threads = threads};
+  using columns_t = lane_columns<1, vector>;
+
+  template <class Lane, int Count> FORMWORK_DEVICE static void run(Lane const& lane, kernel_arguments<Count> const& a) {
+    const long e = lane.block() * threads + lane.thread();
+    if (e >= elements) return;
+    const long row = e / in_row;
+    const columns_t at{e % in_row * vector, 0, Shape::n};
+    typename tape::runner::template slots<columns_t> here;
+    T(&v)[vector] = here.f[tape::accumulator];
+    FORMWORK_UNROLL
+    for (int w = 0; w < vector; ++w) v[w] = 0;
+    for (int split = 0; split < Shape::schedule.splits; ++split) {
+      const T* from = Shape::partial(a.scratch, split, row);
+      FORMWORK_UNROLL
+      for (int w = 0; w < vector; ++w)
+        if (at.holds(w)) v[w] += from[at.first + w];
+    }
+    tape::run(a, here, row, at);
+  }
+};
+
+}  // namespace formwork::cuda::detail

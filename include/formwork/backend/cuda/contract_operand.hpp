@@ -1,0 +1,157 @@
+// An operand of a product as a block of threads holds it: a tile of `Outer` rows of A or columns of B, `Depth` deep, in
+// shared memory, and its way there. Lines of the tile run along the axis that is contiguous in memory, so that copies
+// are wide; the 16-byte chunks of a line are permuted (xor) so that no read of a fragment meets a bank twice.
+#pragma once
+
+#include "execute.hpp"
+#include "tape_elements.hpp"
+
+namespace formwork::cuda::detail {
+
+template <class Argument, class Strides, long OuterExtent, long K> struct matrix_operand {
+  using stored = element_t<Argument::type>;
+  static constexpr int size = static_cast<int>(sizeof(stored));
+  static constexpr long batch = Strides::extent(0), outer = Strides::stride(0), inner = Strides::extent(1);
+  static constexpr long outer_extent = OuterExtent, depth_extent = K;
+  // Axes of one element have stride 0. With neither axis contiguous, lines run along k.
+  static constexpr bool along_k = inner == 1 || outer != 1;
+  static constexpr bool contiguous = along_k ? inner == 1 || (inner == 0 && K == 1) : true;
+
+  // Bytes of the longest run, of at most `most` bytes, that is aligned everywhere and is inside the matrix or outside.
+  static constexpr int unit_bytes(int most) {
+    const long other = along_k ? outer : inner, extent = along_k ? K : OuterExtent;
+    int bytes = contiguous && most > size ? most : size;
+    while (bytes > size && (Argument::alignment % bytes != 0 || batch * size % bytes != 0 || other * size % bytes != 0 || extent * size % bytes != 0)) bytes /= 2;
+    return bytes;
+  }
+};
+
+// The units of a tile that one thread copies: `each` of them, `lines_apart` lines from one to the next.
+template <class Operand, int Outer, int Depth, int Threads, int MostBytes> struct tile_units {
+  using stored = typename Operand::stored;
+  static constexpr int size = Operand::size, unit = Operand::unit_bytes(MostBytes), per = unit / size;
+  static constexpr int line_elements = Operand::along_k ? Depth : Outer, lines = Operand::along_k ? Outer : Depth;
+  static constexpr int in_line = line_elements / per;
+  static_assert(Threads % in_line == 0 && lines * in_line >= Threads && lines % (Threads / in_line) == 0);
+  static constexpr int lines_apart = Threads / in_line, each = lines / lines_apart;
+  static constexpr long step = lines_apart * (Operand::along_k ? Operand::outer : Operand::inner);
+  static constexpr bool outer_fits = Operand::outer_extent % Outer == 0, depth_fits = Operand::depth_extent % Depth == 0;
+
+  const stored* from;  // of the first unit
+  int line, first;     // where that is in the tile
+  int outer_left, depth_left;  // of the matrix, from the tile's first element on
+
+  FORMWORK_DEVICE tile_units(const stored* matrix, int thread, long batch, long outer_begin, long k_begin)
+      : line(thread / in_line), first(thread % in_line * per), outer_left(static_cast<int>(Operand::outer_extent - outer_begin)), depth_left(static_cast<int>(Operand::depth_extent - k_begin)) {
+    const long o = outer_begin + (Operand::along_k ? line : first), k = k_begin + (Operand::along_k ? first : line);
+    from = matrix + (batch * Operand::batch + o * Operand::outer + k * Operand::inner);
+  }
+  FORMWORK_DEVICE void next() {
+    from += Depth * Operand::inner;
+    depth_left -= Depth;
+  }
+  FORMWORK_DEVICE int line_of(int i) const { return line + i * lines_apart; }
+  FORMWORK_DEVICE const stored* address(int i) const { return from + i * step; }
+  FORMWORK_DEVICE bool there(int i) const {
+    const int o = Operand::along_k ? line_of(i) : first, k = Operand::along_k ? first : line_of(i);
+    return (outer_fits || o < outer_left) && (depth_fits || k < depth_left);
+  }
+};
+
+// A tile for tensor cores, in the operand's own type.
+template <class Operand, int Outer, int Depth, int Threads> struct tensor_tile {
+  using stored = typename Operand::stored;
+  using units = tile_units<Operand, Outer, Depth, Threads, 16>;
+  static constexpr int size = Operand::size, line_bytes = units::line_elements * size, chunks = line_bytes / 16, bytes = units::lines * line_bytes;
+  static constexpr bool words = size == 4 && !Operand::along_k;  // fragments are read word by word
+
+  // ldmatrix reads one chunk of 8 neighbouring lines: they must lie in different eighths of 128 bytes. Word by word
+  // 8 neighbours of 4 lines are read: different quarters.
+  FORMWORK_DEVICE static int swizzle(int line) {
+    if constexpr (words) return (line & 3) * 2 & (chunks - 1);
+    else if constexpr (chunks >= 8) return line & 7;
+    else return line / (8 / chunks) & (chunks - 1);
+  }
+  FORMWORK_DEVICE static int at(int line, int element) {
+    const int byte = element * size;
+    return line * line_bytes + ((byte / 16 ^ swizzle(line)) * 16 + byte % 16);
+  }
+
+  template <class Lane> FORMWORK_DEVICE static void copy(Lane const& lane, std::byte* to, units const& u) {
+    if constexpr (units::unit >= 4) {
+      FORMWORK_UNROLL
+      for (int i = 0; i < units::each; ++i) lane.template copy_async<units::unit>(to + at(u.line_of(i), u.first), u.address(i), u.there(i));
+    } else {
+      constexpr int group = units::each < 8 ? units::each : 8;  // loads in flight
+      FORMWORK_UNROLL
+      for (int i = 0; i < units::each; i += group) {
+        stored x[group];
+        FORMWORK_UNROLL
+        for (int j = 0; j < group; ++j) x[j] = u.there(i + j) ? *u.address(i + j) : stored{};
+        FORMWORK_UNROLL
+        for (int j = 0; j < group; ++j) *reinterpret_cast<stored*>(to + at(u.line_of(i + j), u.first)) = x[j];
+      }
+    }
+  }
+
+  // A fragment of 16 rows of A, or two of 8 columns of B, from `outer` on, at step kk of 32 bytes of k. Register r holds
+  // half h of k, and rows (columns) from o on: A: o = 8 (r % 2), h = r / 2; B: o = 8 (r / 2), h = r % 2.
+  template <bool IsA, class Lane> FORMWORK_DEVICE static void load(Lane const& lane, std::uint32_t (&r)[4], const std::byte* tile, int outer, int kk) {
+    constexpr int half = 16 / size;  // elements of k
+    if constexpr (words) {
+      const int g = lane.thread() % warp / 4, t = lane.thread() % 4;
+      FORMWORK_UNROLL
+      for (int j = 0; j < 4; ++j) {
+        const int o = 8 * (IsA ? j % 2 : j / 2), h = IsA ? j / 2 : j % 2;
+        r[j] = *reinterpret_cast<const std::uint32_t*>(tile + at((2 * kk + h) * half + t, outer + o + g));
+      }
+    } else {
+      const int i = lane.thread() % 8, j = lane.thread() % warp / 8;
+      const int o = 8 * (IsA ? j % 2 : j / 2), h = IsA ? j / 2 : j % 2;
+      if constexpr (Operand::along_k) lane.load_matrices(r, tile + at(outer + o + i, (2 * kk + h) * half));
+      else lane.load_matrices_transposed(r, tile + at((2 * kk + h) * half + i, outer + o));
+    }
+    if constexpr (size == 4) {
+      FORMWORK_UNROLL
+      for (int j = 0; j < 4; ++j) r[j] = rounded(r[j]);
+    }
+  }
+
+ private:
+  // f32 to the nearest tf32, ties away from zero, as cvt.rna.tf32.f32: tensor cores cut the 13 bits off. Infinities and
+  // NaN stay.
+  FORMWORK_DEVICE static std::uint32_t rounded(std::uint32_t x) { return (x & 0x7f800000u) == 0x7f800000u ? x : x + 0x1000u; }
+};
+
+// A tile for multiply-add units: [Depth][Outer] of T, converted on the way through registers.
+template <class T, class Operand, int Outer, int Depth, int Threads> struct plain_tile {
+  using stored = typename Operand::stored;
+  static constexpr int most = Outer * Depth / Threads * Operand::size;
+  using units = tile_units<Operand, Outer, Depth, Threads, (most < 16 ? most : 16)>;
+  static constexpr int pitch = Outer + 16 / static_cast<int>(sizeof(T)), elements = Depth * pitch;
+  static constexpr int held = units::each * units::per;
+
+  FORMWORK_DEVICE static void load(T (&x)[held], units const& u) {
+    FORMWORK_UNROLL
+    for (int i = 0; i < units::each; ++i) {
+      if (u.there(i)) {
+        if constexpr (units::per > 1) load_run<units::unit>(x, i * units::per, u.address(i), units::per);
+        else x[i] = static_cast<T>(*u.address(i));
+      } else {
+        FORMWORK_UNROLL
+        for (int e = 0; e < units::per; ++e) x[i * units::per + e] = T(0);
+      }
+    }
+  }
+  FORMWORK_DEVICE static void store(T* to, T const (&x)[held], units const& u) {
+    FORMWORK_UNROLL
+    for (int i = 0; i < units::each; ++i)
+      FORMWORK_UNROLL
+      for (int e = 0; e < units::per; ++e) {
+        const int o = Operand::along_k ? u.line_of(i) : u.first + e, k = Operand::along_k ? u.first + e : u.line_of(i);
+        to[k * pitch + o] = x[i * units::per + e];
+      }
+  }
+};
+
+}  // namespace formwork::cuda::detail
