@@ -129,8 +129,10 @@
 #include "kernels/launch.hpp"
 #include "kernels/contract_schedule.hpp"  // tile sizes
 #include "kernels/attend_schedule.hpp"
+#include "kernels/score_tape.hpp"         // what a score's tape says to every backend
 #include "kernels/gpu_rows_schedule.hpp"
 #include "kernels/gpu_contract_schedule.hpp"
+#include "kernels/gpu_attend_schedule.hpp"
 #include "kernels/describe_kernels.hpp"
 
 // The CPU: SIMD packs, threads, and one file or a few per skeleton.
@@ -181,6 +183,13 @@
 #include "backend/cuda/contract.hpp"
 #include "backend/cuda/rows.hpp"
 #include "backend/cuda/scatter.hpp"
+#include "backend/cuda/attend_tile.hpp"   // blocks in shared memory, the two products
+#include "backend/cuda/attend_score.hpp"  // a score's tape on accumulators
+#include "backend/cuda/attend_forward.hpp"
+#include "backend/cuda/attend_backward.hpp"
+#include "backend/cuda/attend_tables.hpp"
+#include "backend/cuda/attend_query_gradient.hpp"
+#include "backend/cuda/attend.hpp"
 #include "backend/cuda/cuda_kernels.hpp"
 #endif
 

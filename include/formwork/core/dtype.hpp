@@ -88,6 +88,9 @@ constexpr std::string_view name_of(dtype t) {
 
 constexpr bool is_floating(dtype t) { return t == dtype::f32 || t == dtype::f64 || t == dtype::bf16 || t == dtype::f16; }
 
+// The type that sums and statistics of elements have: 16 bits are too few.
+constexpr dtype accumulation_of(dtype t) { return t == dtype::bf16 || t == dtype::f16 ? dtype::f32 : t; }
+
 namespace detail {
 template <dtype> struct element;
 template <> struct element<dtype::f32> { using type = float; };

@@ -148,7 +148,7 @@ class attend_lowering : lowering {
         case kind::lookup:
           i.what = opcode::lookup;
           i.argument = table(n.in[0]);
-          for (int j = 1; j < n.inputs; ++j) i.in[j] = slot_of(n.in[static_cast<std::size_t>(j)]);
+          for (int j = 1; j < n.inputs; ++j) i.in[j - 1] = slot_of(n.in[static_cast<std::size_t>(j)]);
           break;
         case kind::map: case kind::cast:
           i.what = n.what == kind::map ? opcode::map : opcode::cast;

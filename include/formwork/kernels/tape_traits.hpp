@@ -13,6 +13,12 @@ constexpr slot_class class_of(dtype t) {
   return is_floating(t) ? slot_class::floating : t == dtype::boolean ? slot_class::boolean : slot_class::integer;
 }
 
+// The slot that is input J of an instruction, or -1.
+template <class N, int J> constexpr int operand_slot() {
+  if constexpr (J < N::inputs) return N::template in<J>();
+  else return -1;
+}
+
 // What a pass over a tape needs to know of its instructions by number.
 template <class Tape> struct tape_traits;
 template <class... I> struct tape_traits<tape<I...>> {

@@ -31,7 +31,7 @@ constexpr int copy_body(graph& g, int id, int from, std::vector<int>& number) {
 
 constexpr attend_adjoints differentiate_attend(graph& g, int i, int dout, std::vector<char> const& active) {
   node n = g[i];
-  int body = n.attribute[0], lse = build::result(g, i, 1, dims{n.shape[0], n.shape[2], n.shape[1]}, n.type);
+  int body = n.attribute[0], lse = build::result(g, i, 1, dims{n.shape[0], n.shape[2], n.shape[1]}, accumulation_of(n.type));
   int scope = g.begin_score();
   std::vector<int> number(static_cast<std::size_t>(g.size()), -1);
   int first = g.size();

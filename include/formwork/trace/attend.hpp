@@ -126,7 +126,7 @@ constexpr auto attend(Q const& query, K const& key, V const& values, Argument co
     n.in[4] = mask;
     n.attribute[0] = scope;
     int out = g.push_here(n);
-    build::result(g, out, 1, dims{q::value[0], q::value[2], q::value[1]}, Q::type);
+    build::result(g, out, 1, dims{q::value[0], q::value[2], q::value[1]}, accumulation_of(Q::type));
     return value<Q::type, q>{&g, out};
   }
 }

@@ -2,6 +2,7 @@
 // them on a GPU is cuda.hpp.
 #pragma once
 
+#include "attend.hpp"
 #include "contract.hpp"
 #include "rows.hpp"
 #include "scatter.hpp"

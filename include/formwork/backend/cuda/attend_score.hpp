@@ -1,0 +1,144 @@
+// A score's tape on the accumulators of a warp, four elements at a time. Slots that depend on the batch and the head alone
+// are computed once per head.
+#pragma once
+
+#include "../../kernels/score_tape.hpp"
+#include "attend_tile.hpp"
+
+namespace formwork::cuda {
+
+// Where the four elements of a tile stand: rows row and row + 8, columns column and column + 1. Transposed: rows are keys.
+template <bool Transposed> struct tile_position {
+  int row, column;
+  FORMWORK_DEVICE int query(int w) const { return Transposed ? column + w % 2 : row + w / 2 * 8; }
+  FORMWORK_DEVICE int key(int w) const { return Transposed ? row + w / 2 * 8 : column + w % 2; }
+};
+struct one_position {
+  int q, k;
+  FORMWORK_DEVICE int query(int) const { return q; }
+  FORMWORK_DEVICE int key(int) const { return k; }
+};
+
+template <class T, int Score, int Derivative, int Mask, class Arguments, class Tape> struct attend_tape;
+template <class T, int Score, int Derivative, int Mask, class Arguments, class... I>
+struct attend_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
+  static constexpr int size = sizeof...(I), score = Score, derivative = Derivative, mask = Mask;
+  using facts = score_facts<Score, Derivative, Mask, Arguments, tape<I...>>;
+  using traits = typename facts::traits;
+  using head_slots = lane_slots<T, 1, size>;
+  template <int Width> using slots = lane_slots<T, Width, size>;
+
+  // The slots of one head; `position` is of no meaning to them.
+  FORMWORK_DEVICE static void set_head(head_slots& head, void* const* arguments, int batch, int number) {
+    const T none[1] = {T(0)};
+    run_all<-1, 0, 1>(head, head, none, none, one_position{0, 0}, arguments, batch, number, std::make_index_sequence<sizeof...(I)>{});
+  }
+
+  // The instructions that `What` needs and `Done` did not.
+  template <int What, int Done, int Width, class Position>
+  FORMWORK_DEVICE static void run(head_slots const& head, slots<Width>& here, T const (&s)[Width], T const (&dz)[Width], Position const& at, void* const* arguments) {
+    run_all<What, Done, Width>(head, here, s, dz, at, arguments, 0, 0, std::make_index_sequence<sizeof...(I)>{});
+  }
+
+  template <class Slots> FORMWORK_DEVICE static bool visible([[maybe_unused]] head_slots const& head, [[maybe_unused]] Slots const& here, [[maybe_unused]] int w) {
+    if constexpr (Mask < 0) return true;
+    else return value<Mask>(head, here, w);
+  }
+  template <int S, class Slots> FORMWORK_DEVICE static auto value([[maybe_unused]] head_slots const& head, [[maybe_unused]] Slots const& here, [[maybe_unused]] int w) {
+    constexpr slot_class c = class_of(traits::types[S]);
+    if constexpr (per_head.at[S]) {
+      if constexpr (c == slot_class::floating) return head.f[S][0];
+      else if constexpr (c == slot_class::integer) return head.i[S][0];
+      else return head.b[S][0];
+    } else {
+      if constexpr (c == slot_class::floating) return here.f[S][w];
+      else if constexpr (c == slot_class::integer) return here.i[S][w];
+      else return here.b[S][w];
+    }
+  }
+
+ private:
+  static constexpr typename facts::flags find_per_head() {
+    constexpr bool varies[] = {(I::what == opcode::score || I::what == opcode::score_gradient || I::what == opcode::lookup_gradient ||
+                                (I::what == opcode::index && (I::inner == query_axis || I::inner == key_axis)))...};
+    constexpr int in[][5] = {{operand_slot<I, 0>(), operand_slot<I, 1>(), operand_slot<I, 2>(), operand_slot<I, 3>(),
+                              operand_slot<I, 4>()}...};
+    typename facts::flags r{};
+    for (int k = 0; k < size; ++k) {
+      r.at[k] = !varies[k];
+      for (int x : in[k])
+        if (x >= 0) r.at[k] = r.at[k] && r.at[x];
+    }
+    return r;
+  }
+  static constexpr typename facts::flags per_head = find_per_head();
+
+  template <int What, int Done> static constexpr bool runs(int k) {
+    if constexpr (What < 0) return per_head.at[k];
+    else return !per_head.at[k] && facts::template needed<What>.at[k] && !facts::template needed<Done>.at[k];
+  }
+
+  template <int What, int Done, int Width, class Slots, class Position, std::size_t... K>
+  FORMWORK_DEVICE static void run_all(head_slots const& head, Slots& here, T const (&s)[Width], T const (&dz)[Width], Position const& at, void* const* arguments, int batch, int number, std::index_sequence<K...>) {
+    (one<runs<What, Done>(static_cast<int>(K)), I, static_cast<int>(K)>(head, here, s, dz, at, arguments, batch, number), ...);
+  }
+
+  template <int K, class Slots, class V> FORMWORK_DEVICE static void set(Slots& here, int w, V v) {
+    constexpr slot_class c = class_of(traits::types[K]);
+    if constexpr (c == slot_class::floating) here.f[K][w] = static_cast<T>(v);
+    else if constexpr (c == slot_class::integer) here.i[K][w] = static_cast<std::int32_t>(v);
+    else here.b[K][w] = static_cast<bool>(v);
+  }
+  template <class N, class Slots, int... J> FORMWORK_DEVICE static auto apply([[maybe_unused]] head_slots const& head, [[maybe_unused]] Slots const& here, [[maybe_unused]] int w, std::integer_sequence<int, J...>) {
+    return N::op::value(value<N::template in<J>()>(head, here, w)...);
+  }
+  template <class N, class Slots, int... A> FORMWORK_DEVICE static std::int32_t place([[maybe_unused]] head_slots const& head, [[maybe_unused]] Slots const& here, [[maybe_unused]] int w, std::integer_sequence<int, A...>) {
+    return (0 + ... + facts::template table_term<typename argument_at<Arguments, N::argument>::row, A>(value<N::template in<A>()>(head, here, w)));
+  }
+
+  template <bool Runs, class N, int K, int Width, class Slots, class Position>
+  FORMWORK_DEVICE static void one([[maybe_unused]] head_slots const& head, [[maybe_unused]] Slots& here, [[maybe_unused]] T const (&s)[Width], [[maybe_unused]] T const (&dz)[Width], [[maybe_unused]] Position const& at,
+                                  [[maybe_unused]] void* const* arguments, [[maybe_unused]] int batch, [[maybe_unused]] int number) {
+    if constexpr (Runs) {
+      FORMWORK_UNROLL
+      for (int w = 0; w < Width; ++w) {
+        if constexpr (N::what == opcode::constant) set<K>(here, w, N::number);
+        else if constexpr (N::what == opcode::score) here.f[K][w] = s[w];
+        else if constexpr (N::what == opcode::score_gradient) here.f[K][w] = dz[w];
+        else if constexpr (N::what == opcode::index) here.i[K][w] = N::inner == batch_axis ? batch : N::inner == head_axis ? number : N::inner == query_axis ? at.query(w) : at.key(w);
+        else if constexpr (N::what == opcode::lookup) {
+          using a = argument_at<Arguments, N::argument>;
+          set<K>(here, w, static_cast<const element_t<a::type>*>(arguments[N::argument])[place<N>(head, here, w, std::make_integer_sequence<int, N::inputs>{})]);
+        } else if constexpr (N::what == opcode::map) set<K>(here, w, apply<N>(head, here, w, std::make_integer_sequence<int, N::inputs>{}));
+        else if constexpr (N::what == opcode::cast) set<K>(here, w, value<N::template in<0>()>(head, here, w));
+      }
+    }
+  }
+};
+
+namespace detail {
+
+// exp(z - base) for many z and one base.
+inline constexpr float log2_e = 1.44269504088896341f;
+template <class T> FORMWORK_DEVICE T scaled_base(T base) {
+  if constexpr (std::is_same_v<T, float>) return base * log2_e;
+  else return base;
+}
+template <class T, class Lane> FORMWORK_DEVICE T exponential(Lane const& lane, T z, T scaled) {
+  if constexpr (std::is_same_v<T, float>) return lane.exp2(math::fma(z, log2_e, -scaled));
+  else return math::exp(z - scaled);
+}
+
+// The first block of columns from `column` on of which something is visible to the rows [row, row_end).
+template <class Facts, bool Transposed, int Columns> FORMWORK_DEVICE int visible_state(int batch, int head, int row, int row_end, int column, int column_end) {
+  const int last = column + Columns < column_end ? column + Columns : column_end;
+  return Transposed ? Facts::visible_block(batch, head, column, last, row, row_end) : Facts::visible_block(batch, head, row, row_end, column, last);
+}
+template <class Facts, bool Transposed, int Columns> FORMWORK_DEVICE int next_visible(int batch, int head, int row, int row_end, int column, int column_end) {
+  while (column < column_end && visible_state<Facts, Transposed, Columns>(batch, head, row, row_end, column, column_end) == 0) column += Columns;
+  return column;
+}
+
+}  // namespace detail
+
+}  // namespace formwork::cuda

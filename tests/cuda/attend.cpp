@@ -1,0 +1,73 @@
+// Attention as CUDA kernels: scores, masks, grouped heads, shapes that do and do not divide the blocks, forward and backward.
+#include "cuda/check.hpp"
+#include "formwork/formwork.hpp"
+
+using namespace formwork;
+using namespace formwork::testing;
+
+namespace {
+
+using exact = cuda::options<cuda::f32_products::exact>;
+using fast = cuda::options<cuda::f32_products::tf32>;
+
+// Queries, keys and values of B sequences; the loss weighs every element of the result with an input.
+template <long B, long Tq, long H, long Tk, long G, long D> using operands = three<shape<B, Tq, H, D>, shape<B, Tk, G, D>, shape<B, Tk, G, D>>;
+template <long B, long Tq, long H, long Tk, long G, long D, class Table> using operands_and_table = four<shape<B, Tq, H, D>, shape<B, Tk, G, D>, shape<B, Tk, G, D>, Table>;
+template <class Query> struct weights {
+  using x_t = input<dtype::f32, Query>;
+  BOOST_HANA_DEFINE_STRUCT(weights, (x_t, x));
+};
+template <class Query, class Ids> struct weights_and_documents {
+  using x_t = input<dtype::f32, Query>;
+  using i_t = input<dtype::i32, Ids>;
+  BOOST_HANA_DEFINE_STRUCT(weights_and_documents, (x_t, x), (i_t, i));
+};
+
+struct causally {
+  constexpr auto operator()(auto const& m, auto const& in) const { return sum<>(attend(m.a, m.b, m.c, with_mask(causal)) * in.x); }
+};
+struct everything {
+  constexpr auto operator()(auto const& m, auto const& in) const { return sum<>(attend(m.a, m.b, m.c) * in.x); }
+};
+// A window, a soft cap and a slope per head (ALiBi).
+struct capped {
+  constexpr auto operator()(auto const& m, auto const& in) const {
+    auto score = [](auto s, auto at) { return 30.f * tanh(s / 30.f) - 0.1f * cast<dtype::f32>(at.head + 1) * cast<dtype::f32>(at.query - at.key); };
+    return sum<>(attend(m.a, m.b, m.c, with_mask(causal && window<41>), with_score(score)) * in.x);
+  }
+};
+// A learned bias of the distance: (heads, distances).
+struct relative {
+  constexpr auto operator()(auto const& m, auto const& in) const {
+    return sum<>(attend(m.a, m.b, m.c, with_mask(causal), with_score([&](auto s, auto at) { return s + m.d(at.head, at.query - at.key); })) * in.x);
+  }
+};
+struct within_documents {
+  constexpr auto operator()(auto const& m, auto const& in) const { return sum<>(attend(m.a, m.b, m.c, with_mask(causal && same_document(in.i))) * in.x); }
+};
+struct in_bf16 {
+  constexpr auto operator()(auto const& m, auto const& in) const {
+    return sum<>(cast<dtype::f32>(attend(cast<dtype::bf16>(m.a), cast<dtype::bf16>(m.b), cast<dtype::bf16>(m.c), with_mask(causal))) * in.x);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("attend: causal, f32, blocks that the sequence does not fill") {
+  check_on_emulator<gradients_of<causally, operands<2, 70, 2, 70, 1, 8>, weights<shape<2, 70, 2, 8>>>, exact>(f32_tolerance(300));
+}
+TEST_CASE("attend: a window, a soft cap and ALiBi over more keys than queries") {
+  check_on_emulator<gradients_of<capped, operands<1, 70, 2, 90, 1, 32>, weights<shape<1, 70, 2, 32>>>, exact>(f32_tolerance(500));
+}
+TEST_CASE("attend: a learned bias of the distance and its gradient, grouped heads") {
+  check_on_emulator<gradients_of<relative, operands_and_table<2, 37, 4, 37, 2, 8, shape<4, 30>>, weights<shape<2, 37, 4, 8>>>, exact>(f32_tolerance(500));
+}
+TEST_CASE("attend: documents") {
+  check_on_emulator<gradients_of<within_documents, operands<2, 70, 2, 70, 2, 8>, weights_and_documents<shape<2, 70, 2, 8>, shape<2, 70>>>, exact>(f32_tolerance(300), {.integer_limit = 3});
+}
+TEST_CASE("attend: tf32") {
+  check_on_emulator<gradients_of<everything, operands<1, 21, 2, 90, 1, 16>, weights<shape<1, 21, 2, 16>>>, fast>(4 * 0x1p-11);
+}
+TEST_CASE("attend: bf16") {
+  check_on_emulator<gradients_of<in_bf16, operands<1, 70, 2, 70, 1, 64>, weights<shape<1, 70, 2, 64>>>>(8 * 0x1p-9);
+}

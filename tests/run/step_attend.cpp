@@ -1,0 +1,43 @@
+// Attention with lookups in its score and its mask, forward and backward, on the CPU against the f64 interpreter.
+#include "formwork/nn/normalization.hpp"
+#include "formwork/passes/differentiate.hpp"
+#include "formwork/passes/simplify.hpp"
+#include "formwork/trace/attend.hpp"
+#include "support/catch.hpp"
+#include "support/program_test.hpp"
+#include "support/step_check.hpp"
+
+using namespace formwork;
+using namespace formwork::testing;
+
+namespace {
+
+// A learned bias of the distance, (heads, distances), between the times of one document.
+using operands = four<shape<2, 37, 4, 8>, shape<2, 37, 2, 8>, shape<2, 37, 2, 8>, shape<4, 30>>;
+struct documents {
+  using x_t = input<dtype::f32, shape<2, 37, 4, 8>>;
+  using i_t = input<dtype::i32, shape<2, 37>>;
+  BOOST_HANA_DEFINE_STRUCT(documents, (x_t, x), (i_t, i));
+};
+struct loss {
+  constexpr auto operator()(auto const& m, auto const& in) const {
+    auto score = [&](auto s, auto at) { return s + m.d(at.head, at.query - at.key); };
+    return sum<>(attend(m.a, m.b, m.c, with_mask(causal && same_document(in.i)), with_score(score)) * in.x);
+  }
+};
+struct program {
+  static constexpr graph make() { return simplify(differentiate(simplify(trace<loss, operands, documents>(), stop_gradients::keep))); }
+};
+
+}  // namespace
+
+TEST_CASE("step: lookups in a score and in its mask") {
+  const double tolerance = 3 * std::sqrt(500.0) * 0x1p-24;  // 500 independent roundings
+  auto all = compare_step<program>({.integer_limit = 3});
+  REQUIRE(all.size() == 5);
+  for (auto const& c : all) {
+    CAPTURE(c.name, c.error, c.norm);
+    CHECK(c.error <= tolerance);
+    CHECK(c.norm > 0);
+  }
+}
