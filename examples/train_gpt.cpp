@@ -5,7 +5,11 @@
 
 #include <CLI/CLI.hpp>
 
+#if defined(__CUDACC__)
+#include "formwork/backend/cuda/cuda.hpp"
+#else
 #include "formwork/backend/cpu/cpu.hpp"
+#endif
 #include "formwork/nn/gpt.hpp"
 #include "formwork/optim/adamw.hpp"
 #include "formwork/run/machine.hpp"
@@ -20,7 +24,11 @@ struct small : gpt_config {
   static constexpr int vocabulary = 256, context = 128, layers = 4, heads = 4, width = 128;
 };
 using model = gpt<small>;
+#if defined(__CUDACC__)  // on a GPU: the same program, products and what is stored in bf16, parameters updated in f32
+using run = training<model, adamw, batch<8>, cuda_device, mixed<dtype::bf16>>;
+#else
 using run = training<model, adamw, batch<8>, cpu_device>;
+#endif
 
 static_assert(parameter_count<model> < 1'000'000);  // known before anything runs
 static_assert(arena_bytes<run> < 64 * MiB);

@@ -191,6 +191,9 @@
 #include "backend/cuda/attend_query_gradient.hpp"
 #include "backend/cuda/attend.hpp"
 #include "backend/cuda/cuda_kernels.hpp"
+#include "backend/cuda/session.hpp"
+#include "backend/cuda/runtime.hpp"
+#include "backend/cuda/cuda.hpp"  // cuda_device
 #endif
 
 // Running: a compiled program as a line of launches, and expressions of tensors.

@@ -26,6 +26,14 @@ struct step_memory {
 
 template <class Program, class Device> class step {
   template <int K> using executed = typename Device::template execute<kernel_type<Program, K>>;
+  template <int K> static constexpr long launches_of() {
+    if constexpr (requires { executed<K>::launches; }) return executed<K>::launches;
+    else return 1;
+  }
+  static constexpr long iterations_of(int k) {
+    const int scope = Program::value.kernels[static_cast<std::size_t>(k)].scope;
+    return scope == 0 ? 1 : Program::value.scopes[static_cast<std::size_t>(scope)].count;
+  }
 
  public:
   static constexpr int kernels = Program::kernels;
@@ -40,12 +48,10 @@ template <class Program, class Device> class step {
   }();
   static constexpr std::size_t workspace_bytes = static_cast<std::size_t>(round_up(Program::value.workspace_bytes, 64)) + scratch_bytes;
 
-  // Launches in one step, every iteration of every loop counted.
-  static constexpr long launches = [] {
-    long n = 0;
-    for (int k = 0; k < kernels; ++k) n += Program::value.kernels[static_cast<std::size_t>(k)].scope == 0 ? 1 : Program::value.scopes[static_cast<std::size_t>(Program::value.kernels[static_cast<std::size_t>(k)].scope)].count;
-    return n;
-  }();
+  // Launches in one step, every iteration of every loop counted. A GPU may need several for a kernel.
+  static constexpr long launches = []<std::size_t... K>(std::index_sequence<K...>) {
+    return (0L + ... + (launches_of<static_cast<int>(K)>() * iterations_of(static_cast<int>(K))));
+  }(std::make_index_sequence<static_cast<std::size_t>(kernels)>{});
 
   static void run(step_memory const& m) {
     run_from<0>(m, [](int, auto const& kernel) { kernel(); });

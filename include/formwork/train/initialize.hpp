@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <span>
 
+#if !defined(__CUDACC__)
 #include "../backend/cpu/simd_philox.hpp"
+#endif
 #include "../backend/cpu/threads.hpp"
+#include "../core/philox.hpp"
 #include "../kernels/launch.hpp"
 #include "parameter_layout.hpp"
 
@@ -24,9 +27,14 @@ inline void initialize(parameter_entry const& e, float* to, std::uint64_t seed) 
     std::fill_n(to, e.elements, e.start == initial::ones ? 1.f : 0.f);
     return;
   }
-  constexpr std::ptrdiff_t width = cpu::native_width<float>;
   const std::uint64_t stream = initial_stream(e.parameter), first = static_cast<std::uint64_t>(e.first);
   const float scale = static_cast<float>(e.scale);
+#if defined(__CUDACC__)  // whose host compiler does not see the vectors; the numbers are the same
+  cpu::parallel_ranges(e.elements, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+    for (std::ptrdiff_t i = begin; i < end; ++i) to[i] = scale * philox::normal(seed, stream, first + static_cast<std::uint64_t>(i));
+  });
+#else
+  constexpr std::ptrdiff_t width = cpu::native_width<float>;
   cpu::parallel_ranges((e.elements + width - 1) / width, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
     for (std::ptrdiff_t i = begin * width, last = std::min(end * width, e.elements); i < last; i += width) {
       const auto x = cpu::pack<float, width>(scale) *
@@ -37,6 +45,7 @@ inline void initialize(parameter_entry const& e, float* to, std::uint64_t seed) 
         x.store(to + i, static_cast<int>(last - i));
     }
   });
+#endif
 }
 
 // All parameters of a model; `parameters` has parameter_layout<Model>::elements.

@@ -101,6 +101,13 @@ template <class Run> class training_step {
     if constexpr (optimizer::copies) session_.run(copying, [&] { optimizer::copy(floats(map.parameters), copies(), workspace(), session_.queue()); });
   }
 
+  // Launches and copies of one whole step as a device recorded it.
+  long recorded_nodes() const
+    requires requires(typename programs::device::session s) { s.nodes(0); }
+  {
+    return session_.nodes(whole_step);
+  }
+
   std::uint64_t seed() const { return seed_; }
   // Calls of update, which random numbers follow, and those that were applied, which the optimizer counts.
   long steps() const { return steps_; }

@@ -11,7 +11,10 @@
 namespace formwork::cuda::sm80 {
 
 namespace detail {
-extern __shared__ __align__(128) std::byte block_memory[];
+FORMWORK_DEVICE std::byte* block_memory() {
+  extern __shared__ __align__(128) std::byte memory[];
+  return memory;
+}
 
 FORMWORK_DEVICE std::uint32_t shared_address(const void* p) { return static_cast<std::uint32_t>(__cvta_generic_to_shared(p)); }
 }  // namespace detail
@@ -19,7 +22,7 @@ FORMWORK_DEVICE std::uint32_t shared_address(const void* p) { return static_cast
 struct lane {
   FORMWORK_DEVICE int thread() const { return static_cast<int>(threadIdx.x); }
   FORMWORK_DEVICE long block() const { return static_cast<long>(blockIdx.x); }
-  FORMWORK_DEVICE std::byte* shared() const { return detail::block_memory; }
+  FORMWORK_DEVICE std::byte* shared() const { return detail::block_memory(); }
 
   FORMWORK_DEVICE void sync() const { __syncthreads(); }
   FORMWORK_DEVICE void sync_warp() const { __syncwarp(); }

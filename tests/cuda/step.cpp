@@ -1,0 +1,112 @@
+// A whole training step on a stand-in for the CUDA runtime, whose launches run in the emulator: what the host does, and
+// that the result is the CPU's.
+#include "emulator/stand_in.hpp"
+#include "formwork/formwork.hpp"
+#include "support/catch.hpp"
+
+using namespace formwork;
+using emulator::stand_in;
+
+namespace {
+
+struct tiny : gpt_config {
+  static constexpr int vocabulary = 40, context = 24, layers = 2, heads = 2, width = 32;
+};
+struct data {
+  std::vector<std::int32_t> tokens, targets;
+  explicit data(long n) {
+    for (long i = 0; i < n; ++i) {
+      tokens.push_back(static_cast<std::int32_t>((i * i + 3) % 40));
+      targets.push_back(static_cast<std::int32_t>((i * i * i + 1) % 40));
+    }
+  }
+};
+double distance(std::span<const float> a, std::span<const float> b) {
+  double error = 0, norm = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    error += std::pow(static_cast<double>(a[i]) - b[i], 2);
+    norm += std::pow(static_cast<double>(b[i]), 2);
+  }
+  return std::sqrt(error / norm);
+}
+
+using exact = cuda::options<cuda::f32_products::exact>;
+using on_cpu = training<gpt<tiny>, adamw, batch<2>, cpu_device>;
+using on_gpu = training<gpt<tiny>, adamw, batch<2>, emulator::stand_in_device<exact>>;
+using in_bf16 = training<gpt<tiny>, adamw, batch<2>, emulator::stand_in_device<>, mixed<dtype::bf16>>;
+
+}  // namespace
+
+TEST_CASE("step: one graph for a step, no allocation and no wait inside, its nodes counted by the compiler") {
+  stand_in::calls = {};
+  {
+    training_step<on_gpu> step(1);
+    const data d(on_gpu::tokens);
+    step.step(d.tokens, d.targets, 1e-3f);
+    const auto before = stand_in::calls;
+    for (int i = 0; i < 3; ++i) step.step(d.tokens, d.targets, 1e-3f);
+    const auto after = stand_in::calls;
+    CHECK(after.allocations == before.allocations);
+    CHECK(after.releases == before.releases);
+    CHECK(after.recordings == before.recordings);
+    CHECK(after.launches == before.launches);      // only what a graph holds
+    CHECK(after.copies == before.copies);
+    CHECK(after.starts == before.starts + 3);
+    CHECK(after.waits == before.waits + 3);        // for the loss, after the step
+    CHECK(step.recorded_nodes() == kernels_per_step<on_gpu> + 2);  // and the exchange up and down
+  }
+  CHECK(stand_in::calls.allocations == stand_in::calls.releases);
+}
+
+TEST_CASE("step: loss, gradients and parameters are the CPU's") {
+  training_step<on_cpu> cpu(7);
+  training_step<on_gpu> gpu(7);
+  const data d(on_cpu::tokens);
+  REQUIRE(std::equal(cpu.parameters().begin(), cpu.parameters().end(), gpu.parameters().begin()));
+  for (int i = 0; i < 3; ++i) {
+    const step_result a = cpu.step(d.tokens, d.targets, 1e-2f), b = gpu.step(d.tokens, d.targets, 1e-2f);
+    CAPTURE(i, a.loss, b.loss, a.gradient_norm, b.gradient_norm);
+    CHECK(std::abs(a.loss - b.loss) <= 100 * 0x1p-24 * a.loss);
+    CHECK(std::abs(a.gradient_norm - b.gradient_norm) <= 400 * 0x1p-24 * a.gradient_norm);
+    // AdamW's first steps have the sign of a gradient: what rounding turns is counted with its whole step.
+    CHECK(distance(gpu.gradient_values(), cpu.gradient_values()) <= (i == 0 ? 200 * 0x1p-24 : 1e-3));
+  }
+  CHECK(std::abs(cpu.evaluate(d.tokens, d.targets) - gpu.evaluate(d.tokens, d.targets)) <= 1e-4);
+}
+
+TEST_CASE("step: bf16 with f32 parameters follows f32") {
+  training_step<on_cpu> f32(7);
+  training_step<in_bf16> bf(7);
+  const data d(on_cpu::tokens);
+  const step_result a = f32.step(d.tokens, d.targets, 1e-2f), b = bf.step(d.tokens, d.targets, 1e-2f);
+  CHECK(std::abs(a.loss - b.loss) <= 4 * 0x1p-9 * a.loss);
+  // A gradient is behind some 30 values of 8 bits, whose errors add up like a random walk.
+  CAPTURE(distance(bf.gradient_values(), f32.gradient_values()));
+  CHECK(distance(bf.gradient_values(), f32.gradient_values()) <= 6 * 0x1p-8);
+  CHECK(distance(bf.gradient_values(), f32.gradient_values()) >= 0x1p-12);  // it is not f32
+  float last_f32 = 0, last_bf = 0;
+  for (int i = 0; i < 4; ++i) {
+    last_f32 = f32.step(d.tokens, d.targets, 1e-2f).loss;
+    last_bf = bf.step(d.tokens, d.targets, 1e-2f).loss;
+  }
+  CHECK(last_bf < 0.9f * a.loss);
+  CHECK(std::abs(last_bf - last_f32) <= 0.02f * a.loss);
+}
+
+TEST_CASE("step: a step whose gradients are not finite changes nothing") {
+  training_step<on_gpu> step(7);
+  const data d(on_gpu::tokens);
+  step.step(d.tokens, d.targets, 1e-2f);
+  const std::vector<float> good(step.parameters().begin(), step.parameters().end()), state(step.state(1).begin(), step.state(1).end());
+  step.gradient_values()[17] = std::numeric_limits<float>::quiet_NaN();
+  step.commit();
+  CHECK_FALSE(step.update(1e-2f).applied);
+  CHECK(std::equal(good.begin(), good.end(), step.parameters().begin()));
+  CHECK(std::equal(state.begin(), state.end(), step.state(1).begin()));
+}
+
+TEST_CASE("step: too little memory is known before the first step") {
+  stand_in::device_bytes = static_cast<std::size_t>(arena_bytes<on_gpu>) - 1;
+  CHECK_THROWS_WITH(training_step<on_gpu>(1), Catch::Contains("too little memory"));
+  stand_in::device_bytes = std::size_t{1} << 40;
+}

@@ -1,0 +1,105 @@
+// A stand-in for the CUDA runtime: records graphs, counts calls, and runs every launch in the emulator. Device memory
+// lies between guard zones.
+#pragma once
+
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+#include "device.hpp"
+#include "formwork/backend/cuda/session.hpp"
+
+namespace formwork::emulator {
+
+struct call_counts {
+  long allocations = 0, releases = 0, copies = 0, recordings = 0, starts = 0, waits = 0, launches = 0;
+  bool operator==(call_counts const&) const = default;
+};
+
+class stand_in {
+ public:
+  struct recorded { std::vector<std::function<void()>> nodes; };
+  using graph = recorded*;
+  static inline call_counts calls;
+  static inline settings how;
+  static inline std::size_t device_bytes = std::size_t{1} << 40;  // free on the pretended GPU
+
+  void open(std::size_t bytes) {
+    if (bytes > device_bytes) throw std::runtime_error("stand-in: too little memory");
+  }
+  void* allocate(std::size_t bytes) {
+    ++calls.allocations;
+    auto* p = static_cast<std::byte*>(std::aligned_alloc(256, (bytes + 2 * guard + 255) / 256 * 256));
+    std::memset(p, 0xa5, bytes + 2 * guard);
+    sizes_[p + guard] = bytes;
+    return p + guard;
+  }
+  void release(void* p) noexcept {
+    ++calls.releases;
+    auto* q = static_cast<std::byte*>(p);
+    const std::size_t bytes = sizes_[q];
+    for (std::size_t i = 0; i < guard; ++i)
+      if (q[i - guard] != std::byte{0xa5} || q[bytes + i] != std::byte{0xa5}) std::fputs("stand-in: a kernel wrote outside its memory\n", stderr), std::abort();
+    std::free(q - guard);
+  }
+  void* allocate_pinned(std::size_t bytes) {
+    ++calls.allocations;
+    return std::calloc(1, bytes);
+  }
+  void release_pinned(void* p) noexcept {
+    ++calls.releases;
+    std::free(p);
+  }
+
+  void* queue() const { return const_cast<stand_in*>(this); }
+  void clear(void* p, std::size_t bytes) { std::memset(p, 0, bytes); }
+  void copy_to_device(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
+  void copy_to_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
+  void wait() {
+    if (recording_) throw std::logic_error("stand-in: a wait inside a recording");
+    ++calls.waits;
+  }
+
+  void begin_recording() {
+    ++calls.recordings;
+    recording_ = std::make_unique<recorded>();
+  }
+  graph end_recording() { return recording_.release(); }
+  void start(graph g) {
+    ++calls.starts;
+    for (auto const& n : g->nodes) n();
+  }
+  void release_graph(graph g) noexcept { delete g; }
+  long nodes(graph g) const { return static_cast<long>(g->nodes.size()); }
+
+  template <class F> void enqueue(F f) {
+    if (recording_) recording_->nodes.push_back(f);
+    else f();
+  }
+
+ private:
+  static constexpr std::size_t guard = 4096;
+  std::unique_ptr<recorded> recording_;
+  std::map<std::byte*, std::size_t> sizes_;
+
+  void copy(void* to, const void* from, std::size_t bytes) {
+    ++calls.copies;
+    enqueue([=] { std::memcpy(to, from, bytes); });
+  }
+};
+
+struct stand_in_launcher {
+  using session = cuda::session<stand_in>;
+  template <class Launch, int N> static void launch(cuda::kernel_arguments<N> const& a, void* queue) {
+    ++stand_in::calls.launches;
+    static_cast<stand_in*>(queue)->enqueue([a] { launcher::launch<Launch>(a, &stand_in::how); });
+  }
+};
+
+template <class Options = cuda::options<>> using stand_in_device = cuda::device<stand_in_launcher, Options>;
+
+}  // namespace formwork::emulator
