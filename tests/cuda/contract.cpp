@@ -51,9 +51,10 @@ TEST_CASE("contract: batches, and an operand that they share") {
   check_on_emulator<batched_of<dtype::bf16>>(sums_of(40), {}, 4);
 }
 TEST_CASE("contract: what goes wrong is seen") {
-  // Five tiles of depth, each with a wait and a barrier, in four stages.
+  // Five tiles of depth, each with a wait and a barrier, in four stages, so that the last tile lies where the epilogue
+  // begins to write; then the two barriers of the epilogue.
   constexpr auto s = cuda::detail::contract_schedule_of<gpu_products::half, 1, 40, 72, 300>::value;
   STATIC_REQUIRE((s.splits == 1 && s.tile_depth == 64 && s.stages == 4));
-  check_faults<product_of<dtype::bf16, 40, 72, 300, true, false>>(sums_of(300), {.barriers = 5, .waits = 5},
+  check_faults<product_of<dtype::bf16, 40, 72, 300, true, false>>(sums_of(300), {.barriers = 7, .waits = 5},
     {emulator::fault::wrong_swizzle, emulator::fault::wide_predicate, emulator::fault::swapped_rows});
 }

@@ -252,6 +252,13 @@ struct block_run {
     std::vector<int> order(fibres.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
     std::uint64_t random = mix(how.seed * 1315423911u + static_cast<std::uint64_t>(number));
+    // Warps held back until the others can go no further, drawn at every barrier: warps need not keep step.
+    std::uint32_t held = 0;
+    auto hold = [&] {
+      random = mix(random);
+      held = static_cast<std::uint32_t>(random >> 16);
+    };
+    hold();
     for (;;) {
       // Warps in random order, and the lanes of each: what is ready runs until it waits.
       for (std::size_t i = order.size(); i > 1; --i) {
@@ -261,7 +268,7 @@ struct block_run {
       bool moved = false;
       for (int i : order) {
         fibre& f = fibres[static_cast<std::size_t>(i)];
-        if (f.where != state::ready) continue;
+        if (f.where != state::ready || (held >> (i / warp) & 1u) != 0) continue;
         enter(f);
         if (!failure.empty()) fail(failure);
         moved = true;
@@ -278,9 +285,11 @@ struct block_run {
         if (done > 0) fail("threads " + list(0, size.threads, state::at_barrier) + " wait at a barrier, but threads " + list(0, size.threads, state::done) + " have left");
         for (fibre& f : fibres) f.where = state::ready;
         ++phase;
+        hold();
         continue;
       }
-      if (!moved && !met)
+      if (!moved && !met && held != 0) held = 0;
+      else if (!moved && !met)
         fail("deadlock: threads " + list(0, size.threads, state::at_barrier) + " wait at a barrier while threads " + list(0, size.threads, state::at_warp) + " wait for their warps");
     }
     if (how.sanitize) __tsan_acquire(&done_tag);

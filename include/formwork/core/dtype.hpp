@@ -17,6 +17,12 @@ struct bf16 {
 
   constexpr bf16() = default;
   FORMWORK_FN constexpr explicit bf16(float x) {
+#if defined(__CUDA_ARCH__)  // one instruction; its NaN is another one
+    if (!std::is_constant_evaluated()) {
+      asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+      return;
+    }
+#endif
     auto u = std::bit_cast<std::uint32_t>(x);
     if ((u & 0x7fffffffu) > 0x7f800000u)
       bits = static_cast<std::uint16_t>((u >> 16) | 0x40u);
@@ -34,6 +40,12 @@ struct f16 {
 
   constexpr f16() = default;
   FORMWORK_FN constexpr explicit f16(float x) {
+#if defined(__CUDA_ARCH__)
+    if (!std::is_constant_evaluated()) {
+      asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+      return;
+    }
+#endif
     const auto u = std::bit_cast<std::uint32_t>(x);
     const std::uint32_t sign = (u >> 16) & 0x8000u, magnitude = u & 0x7fffffffu;
     std::uint32_t h;
@@ -51,6 +63,13 @@ struct f16 {
     bits = static_cast<std::uint16_t>(sign | h);
   }
   FORMWORK_FN constexpr operator float() const {
+#if defined(__CUDA_ARCH__)
+    if (!std::is_constant_evaluated()) {
+      float x;
+      asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(bits));
+      return x;
+    }
+#endif
     const std::uint32_t sign = (bits & 0x8000u) << 16, exponent = (bits >> 10) & 31u, m = bits & 0x3ffu;
     if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | m << 13);
     if (exponent != 0) return std::bit_cast<float>(sign | (exponent + 112u) << 23 | m << 13);

@@ -47,7 +47,9 @@ FORMWORK_FN constexpr block block_of(std::uint64_t seed, std::uint64_t stream, s
 
 // 32 random bits of element `index`.
 FORMWORK_FN constexpr std::uint32_t bits(std::uint64_t seed, std::uint64_t stream, std::uint64_t index) {
-  return block_of(seed, stream, index / 4).word[index % 4];
+  const block b = block_of(seed, stream, index / 4);
+  const std::uint32_t low = index % 2 == 0 ? b.word[0] : b.word[1], high = index % 2 == 0 ? b.word[2] : b.word[3];
+  return index % 4 < 2 ? low : high;  // by choices, so that a GPU keeps the block in registers
 }
 
 // The upper 24 bits as a float in [0, 1): multiples of 2^-24, each with probability 2^-24.
