@@ -26,6 +26,11 @@ template <class Query, class Ids> struct weights_and_documents {
 struct causally {
   constexpr auto operator()(auto const& m, auto const& in) const { return sum<>(attend(m.a, m.b, m.c, with_mask(causal)) * in.x); }
 };
+struct causally_in_bf16 {
+  constexpr auto operator()(auto const& m, auto const& in) const {
+    return sum<>(cast<dtype::f32>(attend(cast<dtype::bf16>(m.a), cast<dtype::bf16>(m.b), cast<dtype::bf16>(m.c), with_mask(causal))) * in.x);
+  }
+};
 struct everything {
   constexpr auto operator()(auto const& m, auto const& in) const { return sum<>(attend(m.a, m.b, m.c) * in.x); }
 };
@@ -45,11 +50,6 @@ struct relative {
 struct within_documents {
   constexpr auto operator()(auto const& m, auto const& in) const { return sum<>(attend(m.a, m.b, m.c, with_mask(causal && same_document(in.i))) * in.x); }
 };
-struct in_bf16 {
-  constexpr auto operator()(auto const& m, auto const& in) const {
-    return sum<>(cast<dtype::f32>(attend(cast<dtype::bf16>(m.a), cast<dtype::bf16>(m.b), cast<dtype::bf16>(m.c), with_mask(causal))) * in.x);
-  }
-};
 
 }  // namespace
 
@@ -65,9 +65,11 @@ TEST_CASE("attend: a learned bias of the distance and its gradient, grouped head
 TEST_CASE("attend: documents") {
   check_on_emulator<gradients_of<within_documents, operands<2, 70, 2, 70, 2, 8>, weights_and_documents<shape<2, 70, 2, 8>, shape<2, 70>>>, exact>(f32_tolerance(300), {.integer_limit = 3});
 }
+// Products of rounded operands (contract.cpp has the error of one); a gradient is behind three or four of them.
 TEST_CASE("attend: tf32") {
-  check_on_emulator<gradients_of<everything, operands<1, 21, 2, 90, 1, 16>, weights<shape<1, 21, 2, 16>>>, fast>(4 * 0x1p-11);
+  check_on_emulator<gradients_of<everything, operands<1, 21, 2, 90, 1, 16>, weights<shape<1, 21, 2, 16>>>, fast>(2 * 0x1p-11);
 }
+// A gradient is behind eight values of 8 bits: the operands, out, dout, p, ds and its own.
 TEST_CASE("attend: bf16") {
-  check_on_emulator<gradients_of<in_bf16, operands<1, 70, 2, 70, 1, 64>, weights<shape<1, 70, 2, 64>>>>(8 * 0x1p-9);
+  check_on_emulator<gradients_of<causally_in_bf16, operands<1, 70, 2, 70, 1, 64>, weights<shape<1, 70, 2, 64>>>>(4 * 0x1p-9);
 }

@@ -47,4 +47,36 @@ template <class Source, dtype Storage> struct lowered {
   static constexpr graph make() { return lower_precision(Source::make(), Storage); }
 };
 
+// A fault is met by a wrong result or a report, in one order of the lanes at least.
+template <class Source, class Options = cuda::options<>> bool is_caught(double tolerance, emulator::fault wrong, int at) {
+  for (int seed = 1; seed <= 16; ++seed) {
+    emulator::settings how{.seed = static_cast<std::uint64_t>(seed), .wrong = wrong, .at = at};
+    try {
+      for (auto const& c : compare_step<Source, emulator::device<Options>>({.queue = &how}))
+        if (!(c.error <= tolerance)) return true;
+    } catch (emulator::report const&) {
+      return true;
+    }
+  }
+  return false;
+}
+// The first of the barriers and waits of a kernel, each left out.
+struct synchronization { int barriers, waits; };
+template <class Source, class Options = cuda::options<>> void check_faults(double tolerance, synchronization s, std::vector<emulator::fault> const& others = {}) {
+  using emulator::fault;
+  CHECK_FALSE(is_caught<Source, Options>(tolerance, fault::none, 0));
+  for (int at = 0; at < s.barriers; ++at) {
+    CAPTURE(at);
+    CHECK(is_caught<Source, Options>(tolerance, fault::drop_barrier, at));
+  }
+  for (int at = 0; at < s.waits; ++at) {
+    CAPTURE(at);
+    CHECK(is_caught<Source, Options>(tolerance, fault::drop_wait, at));
+  }
+  for (fault wrong : others) {
+    CAPTURE(static_cast<int>(wrong));
+    CHECK(is_caught<Source, Options>(tolerance, wrong, 0));
+  }
+}
+
 }  // namespace formwork::testing

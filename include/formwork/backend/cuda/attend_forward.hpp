@@ -41,7 +41,7 @@ template <class Problem, class Tape> struct attend_forward_launch {
   // Two tiles of a warp share each fragment of keys and values that is read; wide heads leave no registers for that.
   static constexpr gpu_attend_schedule s =
       Problem::schedule({.row_operands = 1, .column_operands = 2, .column_numbers = 0, .staged = 0},
-                        {.warps = 4, .tiles = Problem::exact || Problem::padded > 128 ? 1 : 2, .columns = Problem::padded > 128 ? 32 : 64, .parts = 1, .shared_bytes = 0}, Problem::queries, Problem::keys);
+                        {.warps = 4, .tiles = Problem::exact || Problem::padded > 128 ? 1 : 2, .columns = Problem::padded > 64 ? 32 : 64, .parts = 1, .shared_bytes = 0}, Problem::queries, Problem::keys);
   static constexpr int rows = s.rows(), columns = s.columns, threads = s.threads(), width = Problem::width, tiles = s.tiles;
   static constexpr long query_blocks = (Problem::queries + rows - 1) / rows;
   static constexpr launch_shape shape{.blocks = query_blocks * Problem::heads * Problem::batch, .threads = threads, .shared_bytes = s.shared_bytes};
