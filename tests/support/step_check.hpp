@@ -71,6 +71,8 @@ struct step_check_options {
   unsigned seed = 1;
   double spread = 0.3;         // of random parameters and inputs
   long integer_limit = 1000;   // integer inputs are below
+  std::vector<std::vector<std::int32_t>> integers{};         // of input k, where not empty: these
+  std::vector<std::vector<std::int32_t>> oracle_integers{};  // what the interpreter gets instead
   void* queue = nullptr;       // of the device
   double bound = 0;            // the factor of rounding_options; 0: comparison::distance is not asked for
 };
@@ -109,9 +111,12 @@ template <class Source, class Device = cpu_device, class Program = compiled<Sour
     std::size_t n = static_cast<std::size_t>(in.shape.elements());
     std::vector<double> v(n);
     stored_values& x = values.emplace_back(in.type, n);
+    const std::size_t k = inputs.size();
+    auto given = [&](auto const& list) { return k < list.size() && !list[k].empty(); };
     for (std::size_t i = 0; i < n; ++i) {
       x.set(i, is_floating(in.type) ? static_cast<double>(normal(random)) : static_cast<double>(random() % static_cast<unsigned long>(o.integer_limit)));
-      v[i] = x.get(i);
+      if (given(o.integers)) x.set(i, o.integers[k].at(i));
+      v[i] = given(o.oracle_integers) ? o.oracle_integers[k].at(i) : x.get(i);
     }
     inputs.push_back(x.data());
     data.inputs.push_back(v);
