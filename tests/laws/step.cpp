@@ -3,7 +3,6 @@
 #include <malloc.h>
 
 #include <cstring>
-#include <new>
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -12,20 +11,10 @@
 #include "formwork/ops/tanh.hpp"
 #include "formwork/passes/differentiate.hpp"
 #include "formwork/passes/simplify.hpp"
+#include "support/allocations.hpp"
 #include "support/catch.hpp"
 #include "support/program_test.hpp"
 #include "support/step_check.hpp"
-
-namespace {
-long allocations = 0;
-}
-[[gnu::noinline]] void* operator new(std::size_t n) {
-  ++allocations;
-  if (void* p = std::malloc(n)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 using namespace formwork;
 using namespace formwork::testing;

@@ -1,35 +1,16 @@
 // Elementwise assignments: shapes, broadcasting, strides, several results, results in place of operands.
 #include "formwork/run/assign.hpp"
 
-#include <cstdlib>
-#include <new>
-
 #include "formwork/ops/exp.hpp"
 #include "formwork/ops/gelu.hpp"
 #include "formwork/ops/greater.hpp"
 #include "formwork/ops/select.hpp"
 #include "near.hpp"
+#include "support/allocations.hpp"
 #include "support/catch.hpp"
 
 using namespace formwork;
 using testing::near, testing::truth, testing::values, testing::random_tensor;
-
-static int allocations = 0;
-[[gnu::noinline]] void* operator new(std::size_t n) {
-  ++allocations;
-  if (void* p = std::malloc(n > 0 ? n : 1)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(std::size_t n, std::align_val_t a) {
-  ++allocations;
-  const auto to = static_cast<std::size_t>(a);
-  if (void* p = std::aligned_alloc(to, (n + to - 1) / to * to)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 
 namespace {
 
@@ -148,12 +129,12 @@ TEST_CASE("assign: nothing is allocated after the first call") {
   auto w = random_tensor<shape<33, 33>>(3);
   // Two products, so that there is memory between kernels.
   auto run = [&] { assign(y, [](auto a, auto b) { return matmul(exp(matmul(a, b) * 0.01f), b); }, x, w); };
-  const int before = allocations;
+  const long before = testing::allocations;
   run();
-  CHECK(allocations > before);  // the count works
-  const int first = allocations;
+  CHECK(testing::allocations > before);  // the count works
+  const long first = testing::allocations;
   run();
-  CHECK(allocations == first);
+  CHECK(testing::allocations == first);
 }
 
 TEST_CASE("assign: f64, i32 and conditions") {

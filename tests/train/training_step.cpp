@@ -2,10 +2,6 @@
 // repeatability, bad input.
 #include "formwork/train/training_step.hpp"
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "formwork/backend/cpu/cpu.hpp"
 #include "formwork/nn/embedding.hpp"
 #include "formwork/nn/linear.hpp"
@@ -13,28 +9,12 @@
 #include "formwork/ops/tanh.hpp"
 #include "formwork/optim/adamw.hpp"
 #include "formwork/optim/sgd.hpp"
+#include "support/allocations.hpp"
 #include "support/catch.hpp"
 #include "support/threads.hpp"
 
 using namespace formwork;
-using formwork::testing::thread_guard;
-
-namespace {
-std::atomic<long> allocations{0};
-}
-
-// Every allocation of this program, counted.
-[[gnu::noinline]] void* operator new(std::size_t bytes) {
-  ++allocations;
-  if (void* p = std::malloc(bytes > 0 ? bytes : 1)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(std::size_t bytes, std::nothrow_t const&) noexcept {
-  ++allocations;
-  return std::malloc(bytes > 0 ? bytes : 1);
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+using formwork::testing::allocations, formwork::testing::thread_guard;
 
 namespace {
 

@@ -111,6 +111,10 @@ template <class Model> constexpr memory_plan parameter_plan() {
   return plan_memory(fuse(canonicalize(bound_model<Model>())));
 }
 
+template <class Model> constexpr std::size_t bound_parameters() {
+  return bound_model<Model>().parameters.size();
+}
+
 constexpr void list_loops(graph const& g, int scope, stacked_parameter& p) {
   if (scope == 0) return;
   list_loops(g, g.scopes[static_cast<std::size_t>(scope)].parent, p);
@@ -133,7 +137,7 @@ template <class Model> struct parameter_layout {
   static constexpr long decayed = size.decayed;    // in front: those that decay
 
   static constexpr auto entries = [] {
-    parameter_entries<detail::bound_model<Model>().parameters.size()> all{};
+    parameter_entries<detail::bound_parameters<Model>()> all{};
     graph g = detail::bound_model<Model>();
     memory_plan m = detail::parameter_plan<Model>();
     long tensors = 0;

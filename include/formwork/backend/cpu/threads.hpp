@@ -61,13 +61,16 @@ template <class Function> void parallel_for(std::ptrdiff_t count, Function f) {
 
 namespace detail {
 
+// The only exception of a step: the system has no pages for a thread's scratch.
+[[noreturn, gnu::cold, gnu::noinline]] inline void no_memory() { throw std::bad_alloc(); }
+
 // Pages of one thread, mapped when first asked for and returned when the thread ends; never on the heap.
 template <std::size_t Bytes> struct mapped_pages {
   void* address;
   mapped_pages() {
 #if defined(__unix__)
     address = mmap(nullptr, Bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (address == MAP_FAILED) throw std::bad_alloc();
+    if (address == MAP_FAILED) no_memory();
 #else
     address = ::operator new(Bytes, std::align_val_t(4096));
 #endif
