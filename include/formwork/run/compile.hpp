@@ -24,9 +24,15 @@ constexpr program_buffer compile(graph const& g, rematerialize_choices const& ch
 
 namespace detail {
 
+// Bytes; below 0: no budget.
+template <class Source> constexpr long budget_of() {
+  if constexpr (requires { Source::workspace_budget; }) return Source::workspace_budget;
+  else return -1;
+}
+
 template <class Source, class Program> constexpr rematerialize_choices choices_of() {
-  if constexpr (requires { Source::workspace_budget; }) {
-    constexpr long budget = Source::workspace_budget;
+  if constexpr (budget_of<Source>() >= 0) {
+    constexpr long budget = budget_of<Source>();
     constexpr rematerialize_choices found = search_choices_in_steps<Program, budget>();
     static_assert(require<found.workspace_bytes <= budget,
                           error::workspace_budget_is_too_small<Source, error::bytes<budget>, error::smallest<found.workspace_bytes>>>);
@@ -48,7 +54,7 @@ constexpr bool nests_loops(graph_buffer const& g) {
 }  // namespace detail
 
 // Source::make() is a constexpr function that gives the graph. A member Source::workspace_budget, in bytes, asks for a
-// workspace of at most that much: values are computed again rather than kept (passes/budget.hpp). `value` is the
+// workspace of at most that much (below 0 for nothing): values are computed again rather than kept (passes/budget.hpp). `value` is the
 // program as exact constexpr data.
 template <class Source> struct compiled {
   static constexpr graph_buffer traced = freeze(Source::make());

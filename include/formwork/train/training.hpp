@@ -30,6 +30,13 @@ template <dtype Storage> struct mixed {
   static constexpr dtype storage = Storage;
 };
 
+// At most so many bytes for the values that a pass through the model keeps: some are computed again rather than kept.
+// The kernels' scratch comes on top.
+template <long Bytes> struct workspace_budget {
+  static_assert(Bytes >= 0, "workspace_budget<Bytes>: a number of bytes");
+  static constexpr long budget_bytes = Bytes;
+};
+
 // What training asks of a model: numbers below `vocabulary`, at most `context` of them in a row, and a loss.
 template <class T>
 concept language_model = requires {
@@ -45,7 +52,7 @@ concept device = requires {
 
 namespace error {
 template <class Option>
-struct training_has_no_such_option;  // there are batch<B, T>, accumulate<N>, mixed<dtype> and a device
+struct training_has_no_such_option;  // there are batch<B, T>, accumulate<N>, mixed<dtype>, workspace_budget<Bytes> and a device
 template <class... Option> struct training_needs_one_batch;  // training<model, adamw, batch<8>, cpu_device>
 template <class... Option> struct training_needs_one_device;
 template <class Model> struct training_needs_a_model_with_vocabulary_and_context;
@@ -68,7 +75,13 @@ concept mixed_option = requires {
 };
 
 template <class T>
-concept training_option = batch_option<T> || accumulate_option<T> || mixed_option<T> || device<T>;
+concept budget_option = requires {
+  T::budget_bytes;
+};
+
+template <class T>
+concept training_option = batch_option<T> || accumulate_option<T> || mixed_option<T> || budget_option<T> ||
+                          device<T>;
 
 template <class... Option> constexpr dtype storage_of() {
   dtype to = dtype::f32;
@@ -81,6 +94,17 @@ template <class... Option> constexpr dtype storage_of() {
     }()),
    ...);
   return to;
+}
+
+// -1: everything may be kept.
+template <class... Option> constexpr long budget_of_run() {
+  long bytes = -1;
+  (
+      [&] {
+        if constexpr (budget_option<Option>) bytes = Option::budget_bytes;
+      }(),
+      ...);
+  return bytes;
 }
 
 template <class... Option> constexpr long sequences_of() {
@@ -138,11 +162,13 @@ template <class Model, optimizer Optimizer, class... Option> struct training {
       detail::sequences_of<Option...>();                          // in one pass: also of an evaluation
   static constexpr long passes = detail::passes_of<Option...>();  // of one step
   static constexpr long sequences = passes * pass_sequences;      // of one step
+  static constexpr long budget_bytes = detail::budget_of_run<Option...>();  // of the workspace; below 0: none
   static constexpr long pass_tokens = pass_sequences * time, tokens = sequences * time;
 };
 
 // The programs of a run; runs that differ in the optimizer only share them.
-template <class Model, long Sequences, long Time, dtype Storage = dtype::f32> struct training_source {
+template <class Model, long Sequences, long Time, dtype Storage = dtype::f32, long Budget = -1> struct training_source {
+  static constexpr long workspace_budget = Budget;
   static constexpr graph make() {
     graph g = simplify(differentiate(
         simplify(trace<loss_of, Model, language_model_inputs<Sequences, Time>>(), stop_gradients::keep)));
@@ -163,7 +189,7 @@ template <class Run> struct run_programs {
   using model = typename Run::model_type;
   using device = typename Run::device_type;
   using layout = parameter_layout<model>;
-  using training_program = compiled<training_source<model, Run::pass_sequences, Run::time, Run::storage>>;
+  using training_program = compiled<training_source<model, Run::pass_sequences, Run::time, Run::storage, Run::budget_bytes>>;
   using training_step = step<training_program, device>;
   using evaluation_step = step<compiled<evaluation_source<model, Run::pass_sequences, Run::time, Run::storage>>, device>;
   using optimizer = optimizer_step<typename Run::optimizer_type, device, layout::elements, layout::decayed, Run::storage>;
