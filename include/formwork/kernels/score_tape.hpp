@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -110,11 +112,13 @@ struct score_facts<Score, Derivative, Mask, Arguments, tape<I...>> {
 
   // ---- the mask on blocks ----
 
-  // For the queries [q0, q1) and the keys [k0, k1): 1 all pairs are visible, 0 none is, -1 unknown.
-  FORMWORK_FN static int visible_block(std::ptrdiff_t batch, std::ptrdiff_t head, std::ptrdiff_t q0, std::ptrdiff_t q1, std::ptrdiff_t k0, std::ptrdiff_t k1) {
+  // For the queries [q0, q1) and the keys [k0, k1): 1 all pairs are visible, 0 none is, -1 unknown. With the kernel's
+  // arguments, what a mask looks up by batch and head alone is known: a length, say.
+  FORMWORK_FN static int visible_block(std::ptrdiff_t batch, std::ptrdiff_t head, std::ptrdiff_t q0, std::ptrdiff_t q1, std::ptrdiff_t k0, std::ptrdiff_t k1,
+                                       void* const* arguments = nullptr) {
     if constexpr (Mask < 0) return 1;
     else {
-      block_values v{{{batch, batch}, {head, head}, {q0, q1 - 1}, {k0, k1 - 1}}, {}, {}};
+      block_values v{{{batch, batch}, {head, head}, {q0, q1 - 1}, {k0, k1 - 1}}, {}, {}, arguments};
       walk(v, std::make_index_sequence<sizeof...(I)>{});
       return !v.truth[Mask].can_fail ? 1 : !v.truth[Mask].can_hold ? 0 : -1;
     }
@@ -125,22 +129,30 @@ struct score_facts<Score, Derivative, Mask, Arguments, tape<I...>> {
     interval axis[4];
     interval number[size];
     maybe truth[size];
+    void* const* arguments;
   };
 
   // Integers whose range on a block is known. Of truth values something is always known, if only that they can be both.
-  static constexpr flags known_ranges() {
-    constexpr bool direct[] = {(class_of(I::type) == slot_class::integer && (I::what == opcode::index || I::what == opcode::constant))...};
-    constexpr bool derived[] = {(class_of(I::type) == slot_class::integer && I::what == opcode::map && detail::works_on_intervals<typename I::op>)...};
-    constexpr int in[][2] = {{operand_slot<I, 0>(), operand_slot<I, 1>()}...};
-    flags known{};
+  struct ranges { flags known, same; };  // same: one number on a whole block, since queries and keys do not matter
+  static constexpr ranges known_ranges() {
+    constexpr bool integer[] = {class_of(I::type) == slot_class::integer...};
+    constexpr bool derived[] = {(I::what == opcode::map && detail::works_on_intervals<typename I::op>)...};
+    constexpr int axis[] = {(I::what == opcode::index ? static_cast<int>(I::inner) : -1)...};
+    constexpr int in[][5] = {{operand_slot<I, 0>(), operand_slot<I, 1>(), operand_slot<I, 2>(), operand_slot<I, 3>(), operand_slot<I, 4>()}...};
+    ranges r{};
     for (int k = 0; k < size; ++k) {
-      known.at[k] = direct[k] || derived[k];
+      const opcode what = traits::opcodes[k];
+      r.known.at[k] = integer[k] && (what == opcode::index || what == opcode::constant || what == opcode::lookup || derived[k]);
+      r.same.at[k] = r.known.at[k] && axis[k] != query_axis && axis[k] != key_axis;
       for (int x : in[k])
-        if (derived[k] && x >= 0) known.at[k] = known.at[k] && known.at[x];
+        if (x >= 0 && (what == opcode::lookup || derived[k])) {
+          r.same.at[k] = r.same.at[k] && r.same.at[x];
+          r.known.at[k] = r.known.at[k] && (what == opcode::lookup ? r.same.at[x] : r.known.at[x]);
+        }
     }
-    return known;
+    return r;
   }
-  static constexpr flags known = known_ranges();
+  static constexpr flags known = known_ranges().known;
 
   template <std::size_t... K> FORMWORK_FN static void walk(block_values& v, std::index_sequence<K...>) { (one<I, static_cast<int>(K)>(v), ...); }
 
@@ -153,11 +165,20 @@ struct score_facts<Score, Derivative, Mask, Arguments, tape<I...>> {
         constexpr long x = static_cast<long>(N::number);
         if constexpr (c == slot_class::integer) v.number[K] = {x, x};
         else if constexpr (c == slot_class::boolean) v.truth[K] = {x != 0, x == 0};
+      } else if constexpr (N::what == opcode::lookup) {
+        if constexpr (known.at[K]) v.number[K] = looked_up<N>(v, std::make_integer_sequence<int, N::inputs>{});
       } else if constexpr (N::what == opcode::map) {
         if constexpr (detail::joins_truths<typename N::op>) v.truth[K] = on_truths<N>(v, std::make_integer_sequence<int, N::inputs>{});
         else if constexpr (detail::works_on_intervals<typename N::op>) on_ranges<N, K>(v, std::make_integer_sequence<int, N::inputs>{});
       }
     }
+  }
+  template <class N, int... J> FORMWORK_FN static interval looked_up(block_values const& v, std::integer_sequence<int, J...>) {
+    using table = argument_at<Arguments, N::argument>;
+    if (!v.arguments) return {std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
+    const long at = (0L + ... + static_cast<long>(table_term<typename table::row, J>(static_cast<std::int32_t>(v.number[N::template in<J>()].low))));
+    const long x = static_cast<long>(static_cast<const element_t<table::type>*>(v.arguments[N::argument])[at]);
+    return {x, x};
   }
   template <class N, int... J> FORMWORK_FN static maybe on_truths(block_values const& v, std::integer_sequence<int, J...>) {
     return N::op::value(v.truth[N::template in<J>()]...);

@@ -34,22 +34,50 @@ struct evaluation_loss_of {
   }
 };
 
+// Token numbers of sequences up to Time long, the number that follows each, and how many of each row there are. What
+// stands beyond a length is any number of the vocabulary.
+template <long Batch, long Time> struct ragged_language_model_inputs {
+  static constexpr long batch = Batch, time = Time;
+  using numbers = input<dtype::i32, shape<Batch, Time>>;
+  using counts = input<dtype::i32, shape<Batch>>;
+  BOOST_HANA_DEFINE_STRUCT(ragged_language_model_inputs, (numbers, tokens), (numbers, targets), (counts, lengths));
+};
+
+// For trace<ragged_loss_of, Model, ragged_language_model_inputs<B, T>>(): the mean over the tokens that there are.
+struct ragged_loss_of {
+  constexpr auto operator()(auto const& model, auto const& in) const {
+    return model.ragged_loss(in.tokens, in.targets, in.lengths, mode::training{});
+  }
+};
+
 // For trace<logits_of, Model, language_model_prompt<B, T>>(): (B, T, vocabulary).
 struct logits_of {
   constexpr auto operator()(auto const& model, auto const& in) const { return model(in.tokens); }
 };
 
-// One token of each row and its place in the sequence.
-template <long Batch> struct language_model_step {
-  using numbers = input<dtype::i32, shape<Batch, 1>>;
+// Some tokens of each row, one after the other, and the place of the first in the sequence.
+template <long Batch, long Time = 1> struct language_model_step {
+  using numbers = input<dtype::i32, shape<Batch, Time>>;
   using place = input<dtype::i32, shape<>>;
   BOOST_HANA_DEFINE_STRUCT(language_model_step, (numbers, tokens), (place, position));
 };
 
-// For trace<decoded_logits_of, Model, language_model_step<B>>(): (B, 1, vocabulary), after the states that the layers
+// For trace<decoded_logits_of, Model, language_model_step<B, T>>(): (B, T, vocabulary), after the states that the layers
 // keep.
 struct decoded_logits_of {
   constexpr auto operator()(auto const& model, auto const& in) const { return model.decode(in.tokens, in.position); }
+};
+
+// For trace<read_by, Model, language_model_step<B, T>>(): the states alone, of a prompt that is read. Times beyond its
+// end may be any tokens: what they leave is not seen before it is written anew.
+struct read_by {
+  struct nothing {
+    BOOST_HANA_DEFINE_STRUCT(nothing);
+  };
+  constexpr nothing operator()(auto const& model, auto const& in) const {
+    model.decode(in.tokens, in.position);
+    return {};
+  }
 };
 
 }  // namespace formwork

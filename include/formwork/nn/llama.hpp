@@ -51,16 +51,16 @@ template <llama_configuration Config> struct llama {
   BOOST_HANA_DEFINE_STRUCT(llama, (tokens_type, token_embedding), (blocks_type, blocks), (norm_type, norm),
                            (head_type, head));
 
-  // Logits: tokens (B, T) with T <= context -> (B, T, vocabulary).
-  template <typed_value Tokens, class Mode = mode::evaluation>
-  constexpr auto operator()(Tokens const& tokens, Mode m = {}) const {
+  // Logits: tokens (B, T) with T <= context -> (B, T, vocabulary). Further arguments go to the attention.
+  template <typed_value Tokens, class Mode = mode::evaluation, class... Argument>
+  constexpr auto operator()(Tokens const& tokens, Mode m = {}, Argument const&... argument) const {
     if constexpr (fits_context<Tokens, context>) {
-      return logits_from(norm(blocks(dropout(token_embedding(tokens), Config::dropout, m), m)));
+      return logits_from(norm(blocks(dropout(token_embedding(tokens), Config::dropout, m), m, argument...)));
     }
   }
 
-  // Logits of one time of a generation at `position` (i32, scalar, below context): tokens (B, 1) ->
-  // (B, 1, vocabulary). What the earlier times left is state (see `cached`).
+  // Logits of the times of a generation from `position` on (i32, scalar, below context): tokens (B, T) ->
+  // (B, T, vocabulary). What the earlier times left is state (see `cached`).
   template <typed_value Tokens, typed_value Position>
   constexpr auto decode(Tokens const& tokens, Position const& position) const {
     return logits_from(norm(blocks(token_embedding(tokens), mode::evaluation{}, cached<context, Position>{position})));
@@ -70,6 +70,11 @@ template <llama_configuration Config> struct llama {
   template <typed_value Tokens, typed_value Targets, class Mode = mode::evaluation>
   constexpr auto loss(Tokens const& tokens, Targets const& targets, Mode m = {}) const {
     return cross_entropy((*this)(tokens, m), targets);
+  }
+  // The same over sequences of which row b has its first lengths[b] times: lengths (B) of type i32.
+  template <typed_value Tokens, typed_value Targets, typed_value Lengths, class Mode = mode::evaluation>
+  constexpr auto ragged_loss(Tokens const& tokens, Targets const& targets, Lengths const& lengths, Mode m = {}) const {
+    return cross_entropy((*this)(tokens, m, with_mask(causal && within(lengths))), targets, lengths);
   }
 
  private:

@@ -49,6 +49,16 @@ template <typed_value Ids> constexpr auto same_document(Ids const& ids) {
   return mask_expression{[ids](auto const& at) { return ids(at.batch, at.query) == ids(at.batch, at.key); }};
 }
 
+// Queries and keys of sequences that are shorter than their compile-time maximum: the first lengths[b] times of row b,
+// lengths: (B) of type i32. A query beyond sees nothing: its result is 0, and so are its gradients. Blocks beyond a
+// length are not read.
+template <typed_value Lengths> constexpr auto within(Lengths const& lengths) {
+  return mask_expression{[lengths](auto const& at) {
+    auto length = lengths(at.batch);
+    return at.query < length && at.key < length;
+  }};
+}
+
 template <class Score> struct score_argument { Score score; };
 template <class Score> constexpr auto with_score(Score s) { return score_argument<Score>{s}; }
 template <class Visible> struct mask_argument { mask_expression<Visible> mask; };

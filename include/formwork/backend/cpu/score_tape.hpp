@@ -67,8 +67,8 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
     });
   }
 
-  static int visible_block(std::ptrdiff_t batch, std::ptrdiff_t head, std::ptrdiff_t q0, std::ptrdiff_t q1, std::ptrdiff_t k0, std::ptrdiff_t k1) {
-    return facts::visible_block(batch, head, q0, q1, k0, k1);
+  int visible_block(std::ptrdiff_t batch, std::ptrdiff_t head, std::ptrdiff_t q0, std::ptrdiff_t q1, std::ptrdiff_t k0, std::ptrdiff_t k1) const {
+    return facts::visible_block(batch, head, q0, q1, k0, k1, arguments);
   }
 
  private:

@@ -1,0 +1,135 @@
+// Sequences shorter than their compile-time maximum: attention and losses with run-time lengths, against the sequences
+// of exactly that length.
+#include "formwork/nn/gpt.hpp"
+#include "formwork/nn/language_model.hpp"
+#include "formwork/nn/llama.hpp"
+#include "support/program_test.hpp"
+#include "support/step_check.hpp"
+
+using namespace formwork;
+using namespace formwork::testing;
+
+namespace {
+
+struct heads_of_lengths {
+  using lengths_t = input<dtype::i32, shape<3>>;
+  BOOST_HANA_DEFINE_STRUCT(heads_of_lengths, (lengths_t, lengths));
+};
+
+template <int Layers> struct small_gpt : gpt_config {
+  static constexpr int vocabulary = 11, context = 7, layers = Layers, heads = 2, width = 8;
+};
+struct small_llama : llama_config {
+  static constexpr int vocabulary = 11, context = 7, layers = 2, heads = 4, kv_heads = 2, width = 8, hidden = 12;
+};
+
+// Sequences of 1, 2, ..., Batch times, of 150 at most: more than one block of queries and of keys.
+constexpr long longest = 150;
+struct ragged_heads {
+  using queries = input<dtype::f32, shape<longest, longest, 2, 8>>;
+  using keys = input<dtype::f32, shape<longest, longest, 1, 8>>;
+  using counts = input<dtype::i32, shape<longest>>;
+  BOOST_HANA_DEFINE_STRUCT(ragged_heads, (queries, query), (keys, key), (keys, value), (queries, weight), (counts, lengths));
+};
+struct attention_loss {
+  constexpr auto operator()(nothing, auto const& in) const {
+    auto y = attend(in.query, in.key, in.value, with_mask(causal && within(in.lengths)));
+    return reshape<>(sum<>(y * in.weight));
+  }
+};
+struct ragged_attention {
+  static constexpr graph make() {
+    return simplify(differentiate(simplify(trace<attention_loss, nothing, ragged_heads>(), stop_gradients::keep), {.inputs = true}));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("lengths: gradients of attention, whatever the lengths") {
+  for (unsigned seed = 1; seed < 4; ++seed)
+    check_gradients<three<shape<3, 5, 2, 4>, shape<3, 5, 1, 4>, shape<3, 5, 1, 4>>, heads_of_lengths>(
+        [](auto const& m, auto const& in) { return weighted_sum(attend(m.a, m.b, m.c, with_mask(within(in.lengths)))); },
+        {.integers = 7, .seed = seed});
+}
+
+TEST_CASE("lengths: every length from 1 to the longest, kernels against f64") {
+  step_check_options o;
+  o.spread = 1;
+  o.integers.resize(5);
+  for (long n = 1; n <= longest; ++n) o.integers[4].push_back(static_cast<std::int32_t>(n * 77 % longest + 1));
+  auto list = compare_step<ragged_attention>(o);
+  REQUIRE(list.size() == 5);  // the loss, dq, dk, dv, dw
+  for (auto const& c : list) {
+    CAPTURE(c.name, c.error, c.norm);
+    CHECK(c.norm > 0);
+    // Chains of sums over 8 dimensions and up to 150 keys and queries in f32: sqrt(150) of them in a row, three times.
+    CHECK(c.error < 3 * 13 * 0x1p-24);
+  }
+  // One length wrong by one shows.
+  o.oracle_integers = o.integers;
+  --o.oracle_integers[4][70];
+  CHECK(compare_step<ragged_attention>(o)[1].error > 100 * 3 * 13 * 0x1p-24);
+}
+
+TEST_CASE("lengths: blocks beyond a length are not read") {
+  using run = step<compiled<ragged_attention>, cpu_device>;
+  std::vector<float> q(longest * longest * 16, 0.5f), k(longest * longest * 8, 0.25f), v(k), weight(q), dq(q), dk(k), dv(k), dw(q);
+  std::vector<std::int32_t> lengths(longest, 40);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  auto poison = [&](std::vector<float>& x, long from, long width) {
+    for (long b = 0; b < longest; ++b)
+      for (long t = from; t < longest; ++t)
+        for (long i = 0; i < width; ++i) x[static_cast<std::size_t>((b * longest + t) * width + i)] = nan;
+  };
+  auto broken = [&](long from) {
+    std::fill(k.begin(), k.end(), 0.25f);
+    v = k;
+    poison(k, from, 8);
+    poison(v, from, 8);
+    float loss = 0;
+    auto workspace = aligned_array<std::byte>(run::workspace_bytes);
+    void* inputs[] = {q.data(), k.data(), v.data(), weight.data(), lengths.data()};
+    void* outputs[] = {&loss, dq.data(), dk.data(), dv.data(), dw.data()};
+    run::run({.workspace = workspace.get(), .inputs = inputs, .outputs = outputs});
+    long n = std::isnan(loss);
+    for (auto const* x : {&dq, &dk, &dv, &dw})
+      for (float e : *x) n += std::isnan(e);
+    return n;
+  };
+  // Keys from 40 to 47 are in a strip that is partly visible.
+  CHECK(broken(48) == 0);
+  CHECK(broken(39) > 0);
+}
+
+// The loss of rows with n times each is that of a program of exactly n times.
+template <class Model, long Time> void check_shorter(Model) {
+  CAPTURE(Time);
+  graph ragged = trace<ragged_loss_of, Model, ragged_language_model_inputs<2, 7>>();
+  graph exact = trace<loss_of, Model, language_model_inputs<2, Time>>();
+  program_data a(ragged, {.integers = 11}), b(exact, {.integers = 11});
+  b.parameters = a.parameters;
+  a.inputs[2] = {Time, Time};
+  for (std::size_t k = 0; k < 2; ++k)
+    for (std::size_t r = 0; r < 2; ++r)
+      for (std::size_t t = 0; t < Time; ++t) b.inputs[k][r * Time + t] = a.inputs[k][r * 7 + t];
+  const auto whole = run_program(differentiate(ragged), a), part = run_program(differentiate(exact), b);
+  for (std::size_t k = 0; k <= a.parameters.size(); ++k) CHECK(same_values(whole.output(k), part.output(k)));
+  a.inputs[2] = {Time, Time == 1 ? 2 : Time - 1};
+  CHECK_FALSE(same_values(run_program(ragged, a).output(0), part.output(0)));
+}
+
+TEMPLATE_TEST_CASE("lengths: a language model's loss is that of the shorter sequences", "[nn]", gpt<small_gpt<2>>, llama<small_llama>) {
+  [&]<long... T>(std::integer_sequence<long, T...>) { (check_shorter<TestType, T + 1>(TestType{}), ...); }(std::make_integer_sequence<long, 7>{});
+}
+
+TEST_CASE("lengths: gradients of a language model with rows of their own lengths") {
+  using model = gpt<small_gpt<1>>;
+  using inputs = ragged_language_model_inputs<3, 7>;
+  for (unsigned seed = 1; seed < 4; ++seed)
+    check_gradients(trace<ragged_loss_of, model, inputs>(), {.integers = 8, .seed = seed});
+  // Of no time at all the loss is 0.
+  graph g = trace<ragged_loss_of, model, inputs>();
+  program_data none(g);
+  none.inputs[2] = {0, 0, 0};
+  CHECK(run_program(g, none).output(0)[0] == 0);
+}
