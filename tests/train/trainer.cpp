@@ -175,12 +175,32 @@ TEST_CASE("decoder: the logits of every time are those of the whole sequence") {
       swapped = std::min(swapped, distance((t + 1) % 16));
     }
   }
+  // A prompt of every length at once, and what follows it token by token.
+  for (std::size_t prompt = 1; prompt <= 16; ++prompt) {
+    d.reset();
+    const std::span all(tokens);
+    auto row = d.read(all.first(prompt));
+    for (std::size_t t = prompt; t < 16; ++t) row = d(tokens[t]);
+    double error = 0, norm = 0;
+    for (std::size_t i = 0; i < 256; ++i) {
+      const double e = expected[15 * 256 + i];
+      error += (row[i] - e) * (row[i] - e);
+      norm += e * e;
+    }
+    worst = std::max(worst, std::sqrt(error / norm));
+  }
   CHECK(worst < tolerance);
   CHECK(swapped > 1000 * tolerance);
   CHECK(d.position() == 16);
+  CHECK_THROWS_AS(d.read(std::span(tokens).first(1)), std::logic_error);
   CHECK_THROWS_AS(d(1), std::logic_error);
   d.reset();
   CHECK_THROWS_AS(d(256), std::invalid_argument);
+  CHECK_THROWS_AS(d.read({}), std::invalid_argument);
+  // Chunks: a prompt that does not fit is refused before anything is read.
+  tokens.push_back(1);
+  CHECK_THROWS_AS(d.read(tokens), std::logic_error);
+  CHECK(d.position() == 0);
 }
 
 TEST_CASE("decoder: text longer than the context, the same for the same seed") {

@@ -3,6 +3,9 @@
 #pragma once
 
 #include "../ops/equal.hpp"
+#include "../ops/greater_equal.hpp"
+#include "../ops/maximum.hpp"
+#include "../ops/minimum.hpp"
 #include "../ops/select.hpp"
 #include "../trace/attend.hpp"
 #include "../trace/generators.hpp"
@@ -37,26 +40,45 @@ constexpr auto attend_causally(attention_operands<Query, Key> const& x, Argument
   return reshape<Query::shape[0], Query::shape[1], Query::shape[2] * Query::shape[3]>(y);
 }
 
-// A step of a generation: one time at `position` (i32, scalar). Each attention layer keeps the keys and values of the
-// times before it as state, up to Context times.
+// A step of a generation: some times from `position` on (i32, scalar). Each attention layer keeps the keys and values of
+// the times before them as state, up to Context times. Those kept beyond the last time are nobody's yet.
 template <long Context, class Position> struct cached {
   Position position;
 };
 
-// attend() of one time, (B, 1, H, D), to itself and the kept times: (B, 1, H D).
+namespace detail {
+
+// kept (B, Context, G, D) with the times now (B, T, G, D) in the places from `position` on.
+template <typed_value Now, typed_value Kept, typed_value Position>
+constexpr auto placed_from(Position const& position, Now const& now, Kept const& kept) {
+  constexpr long rows = Now::shape[0], times = Now::shape[1], width = Now::shape[2] * Now::shape[3], context = Kept::shape[1];
+  auto place = index_along<1>(kept);
+  if constexpr (times == 1) {
+    return select(place == position, now, kept);
+  } else {
+    auto time = max(min(unsqueeze<0>(iota<context>(now)) - position, static_cast<int>(times - 1)), 0);
+    auto from = unsqueeze<-1>(iota<rows>(now)) * static_cast<int>(times) + time;
+    auto moved = reshape<rows, context, Now::shape[2], Now::shape[3]>(gather(reshape<rows * times, width>(now), from));
+    return select(place >= position && place < position + static_cast<int>(times), moved, kept);
+  }
+}
+
+}  // namespace detail
+
+// attend() of T times, (B, T, H, D), to the kept times and each to those up to itself: (B, T, H D).
 template <class Query, class Key, long Context, class Position>
 constexpr auto attend_causally(attention_operands<Query, Key> const& x, cached<Context, Position> const& at_step) {
   using kept = shape<Key::shape[0], Context, Key::shape[2], Key::shape[3]>;
   auto extended = [&](Key const& now, std::string_view name) {
     auto before = state<Key::type, kept>(now, name);
-    auto after = select(index_along<1>(before) == at_step.position, now, before);
+    auto after = detail::placed_from(at_step.position, now, before);
     keep_state(after, name);
     return after;
   };
   auto keys = extended(x.key, "keys"), values = extended(x.values, "values");
   auto position = reshape<1>(at_step.position);  // a lookup of batch rows beyond the first reads the first
-  auto y = attend(x.query, keys, values, with_mask(mask_expression{[=](auto const& at) { return at.key <= position(at.batch); }}));
-  return reshape<Query::shape[0], 1, Query::shape[2] * Query::shape[3]>(y);
+  auto y = attend(x.query, keys, values, with_mask(mask_expression{[=](auto const& at) { return at.key <= position(at.batch) + at.query; }}));
+  return reshape<Query::shape[0], Query::shape[1], Query::shape[2] * Query::shape[3]>(y);
 }
 
 // (..., Heads D) -> (..., Heads, D)
