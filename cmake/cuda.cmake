@@ -31,10 +31,9 @@ find_package(CUDAToolkit REQUIRED)
 
 add_library(formwork_cuda INTERFACE)
 target_link_libraries(formwork_cuda INTERFACE formwork::formwork CUDA::cudart_static)
-target_compile_features(formwork_cuda INTERFACE cuda_std_20)
 target_compile_options(formwork_cuda INTERFACE
   # The front end stops a constant expression at 2 million steps; tracing a model takes more.
-  "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:--expt-relaxed-constexpr -Xcudafe --max_cost_constexpr_call=2000000000 -Xcompiler=-Wall,-Wextra>")
+  "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-std=c++20 --expt-relaxed-constexpr -Xcudafe --max_cost_constexpr_call=2000000000 -Xcompiler=-Wall,-Wextra>")
 if(TARGET OpenMP::OpenMP_CXX)
   target_compile_options(formwork_cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-fopenmp>)
 endif()

@@ -9,10 +9,10 @@
 #include "formwork/backend/cuda/cuda.hpp"
 #else
 #include "formwork/backend/cpu/cpu.hpp"
+#include "formwork/run/machine.hpp"
 #endif
 #include "formwork/nn/gpt.hpp"
 #include "formwork/optim/adamw.hpp"
-#include "formwork/run/machine.hpp"
 #include "formwork/train/bigram.hpp"
 #include "formwork/train/trainer.hpp"
 
@@ -61,6 +61,15 @@ void print_sample(trainer<run>& t, options const& o) {
   std::putchar('\n');
 }
 
+// The machine's limit in flop/s, and its name.
+std::pair<double, std::string> machine() {
+#if defined(__CUDACC__)
+  return {cuda::tensor_core_peak(), cuda::device_name() + ", products in bf16"};
+#else
+  return {multiply_add_peak(), std::to_string(cpu::thread_count()) + " threads, multiply-adds"};
+#endif
+}
+
 // What the compiler knows.
 void print_plan(options const& o) {
   std::printf("model           %ld layers, %ld wide, context %ld: %ld parameters\n", model::layers, model::width, model::context, parameter_count<model>);
@@ -80,13 +89,14 @@ void train_model(options o) {
   const train::token_split text = read_text(o);
   const double bigram = bigram_of(text);
   if (o.train.folder.empty()) o.train.folder = o.resume_file.empty() ? free_folder() : fs::absolute(o.resume_file).parent_path();
-  o.train.peak = multiply_add_peak();
+  const auto [peak, name] = machine();
+  o.train.peak = peak;
   o.train.title = "GPT of " + std::to_string(parameter_count<model>) + " parameters";
   o.train.yardsticks = {{"bigram", bigram}};
   trainer<run> t(o.train);
   if (!o.resume_file.empty()) t.resume(o.resume_file);
   std::printf("bigram          %.3f nats/byte on the validation part\n", bigram);
-  std::printf("machine         %.0f GFLOP/s of multiply-adds on %d threads\n", o.train.peak / 1e9, cpu::thread_count());
+  std::printf("machine         %s: %.0f GFLOP/s\n", name.c_str(), peak / 1e9);
   std::printf("record          %s\n\n", o.train.folder.c_str());
   progress last;
   {

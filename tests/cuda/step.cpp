@@ -110,3 +110,12 @@ TEST_CASE("step: too little memory is known before the first step") {
   CHECK_THROWS_WITH(training_step<on_gpu>(1), Catch::Contains("too little memory"));
   stand_in::device_bytes = std::size_t{1} << 40;
 }
+
+TEST_CASE("step: sampling from a GPU's copy of the parameters") {
+  training_step<on_cpu> trained(7);
+  decoder<gpt<tiny>, cpu_device> cpu(trained.parameters());
+  decoder<gpt<tiny>, emulator::stand_in_device<exact>> gpu(trained.parameters());
+  const std::vector<std::int32_t> prompt{3, 1, 4, 1, 5};
+  CHECK(distance(gpu.read(prompt), cpu.read(prompt)) <= 100 * 0x1p-24);
+  CHECK(distance(gpu(9), cpu(9)) <= 100 * 0x1p-24);
+}

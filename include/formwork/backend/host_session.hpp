@@ -12,6 +12,8 @@ namespace formwork {
 
 class host_session {
  public:
+  static constexpr bool on_host = true;  // launches read the host's memory
+
   // Zeros; exchange_bytes of it are the host's to write and to read. Throws std::runtime_error without memory.
   host_session(std::size_t memory_bytes, std::size_t exchange_bytes, int /*recordings*/) : memory_(memory_bytes), exchange_(exchange_bytes) {}
 
@@ -26,6 +28,7 @@ class host_session {
   // A part of the memory for the host to read, and to write until it is committed.
   std::byte* view(std::size_t offset, std::size_t /*bytes*/) const { return memory_.data() + offset; }
   void commit(std::size_t /*offset*/, std::size_t /*bytes*/) {}
+  void upload(std::size_t offset, const void* from, std::size_t bytes) { std::memcpy(memory_.data() + offset, from, bytes); }
   void clear(std::size_t offset, std::size_t bytes) { std::memset(memory_.data() + offset, 0, bytes); }
 
  private:

@@ -76,6 +76,15 @@ struct normal_constants {
   static constexpr float sine[5] = {1.57079637f, -6.45963728e-1f, 7.96896815e-2f, -4.67377156e-3f, 1.51487533e-4f};
 };
 
+// p(x) of normal_constants::log (Which 0) or ::sine (1) from coefficient I on, as Horner's scheme. Coefficients are
+// constants here: device code cannot index a host's array.
+template <int Which, int I = 0> FORMWORK_FN inline float normal_polynomial(float x) {
+  constexpr int last = Which == 0 ? 7 : 4;
+  constexpr float coefficient = Which == 0 ? normal_constants::log[I] : normal_constants::sine[I % 5];
+  if constexpr (I == last) return coefficient;
+  else return math::fma(normal_polynomial<Which, I + 1>(x), x, coefficient);
+}
+
 // sqrt(-2 ln u) with u = (word/2 + 1/2) / 2^31 in (0, 1], rounded to float: at most 6.67.
 FORMWORK_FN inline float normal_radius(std::uint32_t word) {
   using c = normal_constants;
@@ -83,21 +92,17 @@ FORMWORK_FN inline float normal_radius(std::uint32_t word) {
   const std::int32_t shifted = std::bit_cast<std::int32_t>(u) - c::sqrt_half;
   const float k = static_cast<float>(shifted >> 23);
   const float f = std::bit_cast<float>((shifted & 0x7fffff) + c::sqrt_half) - 1.0f;
-  float q = c::log[7];
-  for (int i = 6; i >= 0; --i) q = math::fma(q, f, c::log[i]);
+  const float q = normal_polynomial<0>(f);
   const float log_u = math::fma(k, c::ln2, math::fma(f * f, math::fma(f, q, -0.5f), f));
   return math::sqrt(math::max(-2.0f * log_u, 0.0f));
 }
 
 // sin(2 pi word / 2^32): folded to a quarter turn each way in integers.
 FORMWORK_FN inline float normal_sine(std::uint32_t word) {
-  using c = normal_constants;
   const bool fold = ((word + 0x40000000u) >> 31) != 0;                       // beyond a quarter turn
   const float t = static_cast<float>(static_cast<std::int32_t>(fold ? 0x80000000u - word : word)) * 0x1p-30f;
   const float z = t * t;
-  float p = c::sine[4];
-  for (int i = 3; i >= 0; --i) p = math::fma(p, z, c::sine[i]);
-  return t * p;
+  return t * normal_polynomial<1>(z);
 }
 
 // A normal number with mean 0 and variance 1 (Box and Muller 1958): elements 2 j and 2 j + 1 are the cosine and

@@ -19,7 +19,17 @@ class precision_lowering {
   constexpr graph run() {
     for (auto const& o : from_.outputs) mark_exact(o.node);
     find_small();
-    return r_.run([&](node n, int id) { return place(n, id); });
+    graph g = r_.run([&](node n, int id) { return place(n, id); });
+    // What attention or a table gives directly.
+    for (auto o = g.outputs.begin(); o != g.outputs.end(); ++o)
+      if (g[o->node].type == storage_ && from_[from_.outputs[static_cast<std::size_t>(o - g.outputs.begin())].node].type == dtype::f32) {
+        if (g[o->node].scope != 0) throw "16-bit storage: a value inside a loop is an output and a result of attention or of a gather: multiply it by 1 first";
+        node c{.what = kind::cast, .type = dtype::f32, .shape = g[o->node].shape};
+        c.inputs = 1;
+        c.in[0] = o->node;
+        o->node = g.push_here(c);
+      }
+    return g;
   }
 
  private:

@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "../core/arena.hpp"
 #include "../nn/language_model.hpp"
 #include "../run/step.hpp"
 #include "sample.hpp"
@@ -42,22 +41,16 @@ template <class Model, class Device> class decoder {
   static constexpr long vocabulary = Model::vocabulary, context = Model::context;
   static constexpr long parameter_elements = program::value.parameter_elements;
 
-  // parameters: the model's arena, laid out by memory_plan, which outlives the decoder.
-  explicit decoder(std::span<const float> parameters) : parameters_(parameters), logits_(vocabulary) {
+  // parameters: the model's arena, laid out by memory_plan, which outlives the decoder. A device with memory of its own
+  // gets a copy.
+  explicit decoder(std::span<const float> parameters)
+      : places_(place_states()), session_(places_.end, exchange_bytes, recordings), parameters_(reinterpret_cast<std::byte*>(const_cast<float*>(parameters.data()))) {
     if (static_cast<long>(parameters.size()) != parameter_elements) throw std::invalid_argument("decoder: the arena is not this model's.");
-    const graph traced = thaw(program::traced);
-    std::size_t end = std::max(pass::workspace_bytes, chunk_pass::workspace_bytes);
-    for (std::size_t s = 0; s < states; ++s) {
-      offset_[s] = end = static_cast<std::size_t>(round_up(static_cast<long>(end), 64));
-      const auto& info = traced.inputs[fixed_inputs + s];
-      std::size_t bytes = static_cast<std::size_t>(info.shape.elements()) * size_of(info.type);
-      for (int loop = traced[info.node].scope; loop != 0; loop = traced.scopes[static_cast<std::size_t>(loop)].parent)
-        bytes *= static_cast<std::size_t>(traced.scopes[static_cast<std::size_t>(loop)].count);
-      end += bytes;
+    if constexpr (copies_parameters) {
+      session_.upload(places_.parameters, parameters.data(), parameters.size_bytes());
+      parameters_ = session_.memory() + places_.parameters;
     }
-    memory_ = arena(end);
   }
-
   // Tokens read since the beginning or the last reset.
   long position() const { return position_; }
   void reset() { position_ = 0; }
@@ -66,14 +59,9 @@ template <class Model, class Device> class decoder {
   // token that is not in the vocabulary, and std::logic_error when the context is full.
   std::span<const float> operator()(std::int32_t token) {
     check({&token, 1});
-    auto position = static_cast<std::int32_t>(position_);
-    std::array<void*, fixed_inputs + states> inputs{&token, &position};
-    std::array<void*, states + 1> outputs{};
-    for (std::size_t s = 0; s < states; ++s) inputs[fixed_inputs + s] = outputs[s] = memory_.data() + offset_[s];
-    outputs[states] = logits_.data();
-    pass::run({.workspace = memory_.data(), .parameters = parameters(), .inputs = inputs.data(), .outputs = outputs.data()});
+    run<pass>(one_token, {&token, 1});
     ++position_;
-    return logits_;
+    return {reinterpret_cast<const float*>(session_.host_exchange() + logits_at), static_cast<std::size_t>(vocabulary)};
   }
 
   // Reads the tokens of a text, at least one, and gives the logits of the one that follows it. Throws as above.
@@ -84,11 +72,7 @@ template <class Model, class Device> class decoder {
       std::array<std::int32_t, chunk> part{};  // the last one is filled up with any token
       const std::size_t count = std::min<std::size_t>(tokens.size() - 1, chunk);
       std::copy_n(tokens.begin(), count, part.begin());
-      auto position = static_cast<std::int32_t>(position_);
-      std::array<void*, fixed_inputs + states> inputs{part.data(), &position};
-      std::array<void*, states> outputs{};
-      for (std::size_t s = 0; s < states; ++s) inputs[fixed_inputs + s] = outputs[s] = memory_.data() + offset_[s];
-      chunk_pass::run({.workspace = memory_.data(), .parameters = parameters(), .inputs = inputs.data(), .outputs = outputs.data()});
+      run<chunk_pass>(one_chunk, part);
       position_ += static_cast<long>(count);
     }
     return (*this)(tokens.front());
@@ -101,13 +85,51 @@ template <class Model, class Device> class decoder {
     if (static_cast<long>(tokens.size()) > context - position_)
       throw std::logic_error("decoder: the context is full; reset it and read the last tokens again.");
   }
-  // A forward pass only reads.
-  std::byte* parameters() const { return reinterpret_cast<std::byte*>(const_cast<float*>(parameters_.data())); }
+  // A recording of a pass over some tokens at the present position: the states are read and written in place.
+  template <class Pass> void run(int recording, std::span<const std::int32_t> tokens) {
+    std::copy(tokens.begin(), tokens.end(), reinterpret_cast<std::int32_t*>(session_.host_exchange() + tokens_at));
+    *reinterpret_cast<std::int32_t*>(session_.host_exchange() + position_at) = static_cast<std::int32_t>(position_);
+    session_.run(recording, [&] {
+      std::array<void*, fixed_inputs + states> inputs{session_.exchange() + tokens_at, session_.exchange() + position_at};
+      std::array<void*, states + 1> outputs{};
+      for (std::size_t s = 0; s < states; ++s) inputs[fixed_inputs + s] = outputs[s] = session_.memory() + places_.state[s];
+      outputs[states] = session_.exchange() + logits_at;
+      Pass::run({.workspace = session_.memory(), .parameters = parameters_, .inputs = inputs.data(), .outputs = outputs.data(), .queue = session_.queue()});
+    });
+  }
 
-  std::span<const float> parameters_;
-  arena memory_;                             // workspace, then the states
-  std::array<std::size_t, states> offset_{};
-  std::vector<float> logits_;
+  // The session's memory: workspace, states, a copy of the parameters.
+  struct state_places {
+    std::array<std::size_t, states> state{};
+    std::size_t parameters = 0, end = 0;
+  };
+  static state_places place_states() {
+    state_places p;
+    const graph traced = thaw(program::traced);
+    p.end = std::max(pass::workspace_bytes, chunk_pass::workspace_bytes);
+    for (std::size_t s = 0; s < states; ++s) {
+      p.state[s] = p.end = static_cast<std::size_t>(round_up(static_cast<long>(p.end), 64));
+      const auto& info = traced.inputs[fixed_inputs + s];
+      std::size_t bytes = static_cast<std::size_t>(info.shape.elements()) * size_of(info.type);
+      for (int loop = traced[info.node].scope; loop != 0; loop = traced.scopes[static_cast<std::size_t>(loop)].parent)
+        bytes *= static_cast<std::size_t>(traced.scopes[static_cast<std::size_t>(loop)].count);
+      p.end += bytes;
+    }
+    p.parameters = p.end = static_cast<std::size_t>(round_up(static_cast<long>(p.end), 64));
+    if constexpr (copies_parameters) p.end += static_cast<std::size_t>(parameter_elements) * sizeof(float);
+    return p;
+  }
+
+  using session = typename Device::session;
+  static constexpr bool copies_parameters = !session::on_host;
+  enum recording { one_token, one_chunk, recordings };
+  // The exchange: tokens, their position, and the logits.
+  static constexpr std::size_t tokens_at = 0, position_at = (static_cast<std::size_t>(chunk) * sizeof(std::int32_t) + 63) / 64 * 64, logits_at = position_at + 64;
+  static constexpr std::size_t exchange_bytes = logits_at + static_cast<std::size_t>(vocabulary) * sizeof(float);
+
+  state_places places_;
+  session session_;
+  std::byte* parameters_;  // a forward pass only reads
   long position_ = 0;
 };
 

@@ -41,6 +41,33 @@ inline void check(cudaError_t e, const char* call, const char* kernel = nullptr)
 }
 }  // namespace detail
 
+// The current GPU; throws where there is none, or where it is too old.
+inline cudaDeviceProp current_device() {
+  int devices = 0, device = 0;
+  if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) {
+    (void)cudaGetLastError();
+    throw cuda_error("CUDA: no GPU is available; build for the CPU (cmake --workflow --preset quickstart), or check the driver with nvidia-smi.");
+  }
+  cudaDeviceProp p{};
+  detail::check(cudaGetDevice(&device), "cudaGetDevice");
+  detail::check(cudaGetDeviceProperties(&p, device), "cudaGetDeviceProperties");
+  if (p.major < 8)
+    throw cuda_error(std::string("CUDA: ") + p.name + " has compute capability " + std::to_string(p.major) + "." + std::to_string(p.minor) + "; at least 8.0 is needed (RTX 30, A100 and later).");
+  return p;
+}
+inline std::string device_name() { return current_device().name; }
+
+// Dense bf16 products with f32 accumulation, flop/s: multiprocessors x clock x what one does in a cycle (NVIDIA's
+// architecture papers: A100 2048, H100 4096, the GeForce cards of RTX 30, 40 and 50 512, B200 8192).
+inline double tensor_core_peak() {
+  int device = 0, kilohertz = 0;
+  const cudaDeviceProp p = current_device();
+  detail::check(cudaGetDevice(&device), "cudaGetDevice");
+  detail::check(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, device), "cudaDeviceGetAttribute");
+  const int each = p.major == 9 ? 4096 : p.major == 10 ? 8192 : p.major == 8 && p.minor == 0 ? 2048 : 512;
+  return static_cast<double>(p.multiProcessorCount) * kilohertz * 1e3 * each;
+}
+
 class runtime {
  public:
   using graph = cudaGraphExec_t;
@@ -54,17 +81,7 @@ class runtime {
 
   // Finds the current GPU and says before anything runs whether it will do.
   void open(std::size_t bytes) {
-    int devices = 0;
-    if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) {
-      (void)cudaGetLastError();
-      throw cuda_error("CUDA: no GPU is available; build for the CPU (cmake --workflow --preset quickstart), or check the driver with nvidia-smi.");
-    }
-    int device = 0;
-    detail::check(cudaGetDevice(&device), "cudaGetDevice");
-    cudaDeviceProp p{};
-    detail::check(cudaGetDeviceProperties(&p, device), "cudaGetDeviceProperties");
-    if (p.major < 8)
-      throw cuda_error(std::string("CUDA: ") + p.name + " has compute capability " + std::to_string(p.major) + "." + std::to_string(p.minor) + "; at least 8.0 is needed (RTX 30, A100 and later).");
+    const cudaDeviceProp p = current_device();
     std::size_t free = 0, total = 0;
     detail::check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
     if (bytes > free)

@@ -12,6 +12,8 @@ namespace formwork::cuda {
 
 template <class Runtime> class session {
  public:
+  static constexpr bool on_host = false;
+
   // Device memory of zeros, and an exchange that the host writes and reads in pinned memory. Throws std::runtime_error:
   // no GPU, one that this program was not compiled for, too little memory.
   session(std::size_t memory_bytes, std::size_t exchange_bytes, int recordings) : memory_bytes_(memory_bytes), exchange_bytes_(exchange_bytes), graphs_(static_cast<std::size_t>(recordings)) {
@@ -66,6 +68,10 @@ template <class Runtime> class session {
       const std::size_t begin = std::max(v.begin, offset), end = std::min(v.end, offset + bytes);
       if (begin < end) runtime_.copy_to_device(memory_ + begin, mirror_.get() + begin, end - begin);
     }
+    runtime_.wait();
+  }
+  void upload(std::size_t offset, const void* from, std::size_t bytes) {
+    runtime_.copy_to_device(memory_ + offset, from, bytes);
     runtime_.wait();
   }
   void clear(std::size_t offset, std::size_t bytes) { runtime_.clear(memory_ + offset, bytes); }
