@@ -34,6 +34,25 @@ template <class Source, class Options = cuda::options<>> void check_on_emulator(
   }
 }
 
+// A fault is met by a wrong result, a report or a write outside of the kernel's buffers, in one order of the lanes at least.
+// `only` names the kernel that has it; null: all.
+template <class Source, class Options = cuda::options<>>
+bool is_caught(double tolerance, emulator::fault wrong, int at, const char* only = nullptr, step_check_options o = {}, int seeds = 16) {
+  for (int seed = 1; seed <= seeds; ++seed) {
+    emulator::settings how{.seed = static_cast<std::uint64_t>(seed), .wrong = wrong, .at = at, .only = only};
+    o.queue = &how;
+    try {
+      for (auto const& c : compare_step<Source, emulator::device<Options>>(o))
+        if (!(c.error <= tolerance)) return true;
+    } catch (emulator::report const&) {
+      return true;
+    } catch (wrote_outside const&) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Loss and gradients of a function of a module and inputs.
 template <class Function, class Module, class Inputs = nothing> struct gradients_of {
   static constexpr graph make() { return simplify(differentiate(simplify(trace<Function, Module, Inputs>(), stop_gradients::keep))); }
@@ -47,19 +66,6 @@ template <class Source, dtype Storage> struct lowered {
   static constexpr graph make() { return lower_precision(Source::make(), Storage); }
 };
 
-// A fault is met by a wrong result or a report, in one order of the lanes at least.
-template <class Source, class Options = cuda::options<>> bool is_caught(double tolerance, emulator::fault wrong, int at) {
-  for (int seed = 1; seed <= 16; ++seed) {
-    emulator::settings how{.seed = static_cast<std::uint64_t>(seed), .wrong = wrong, .at = at};
-    try {
-      for (auto const& c : compare_step<Source, emulator::device<Options>>({.queue = &how}))
-        if (!(c.error <= tolerance)) return true;
-    } catch (emulator::report const&) {
-      return true;
-    }
-  }
-  return false;
-}
 // The first of the barriers and waits of a kernel, each left out.
 struct synchronization { int barriers, waits; };
 template <class Source, class Options = cuda::options<>> void check_faults(double tolerance, synchronization s, std::vector<emulator::fault> const& others = {}) {

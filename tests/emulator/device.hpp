@@ -1,7 +1,7 @@
 // A device that runs every launch in the emulator, on memory of the host. The queue of a step points to settings.
 #pragma once
 
-#include <typeinfo>
+#include <string_view>
 
 #include "formwork/backend/cuda/cuda_kernels.hpp"
 #include "formwork/backend/host_session.hpp"
@@ -13,7 +13,8 @@ struct launcher {
   using session = host_session;
   template <class Launch, int N> static void launch(cuda::kernel_arguments<N> const& a, void* queue) {
     static constexpr cuda::launch_shape shape = Launch::shape;
-    const settings how = queue ? *static_cast<const settings*>(queue) : settings{};
+    settings how = queue ? *static_cast<const settings*>(queue) : settings{};
+    if (how.only && std::string_view(how.only) != Launch::name) how.wrong = fault::none, how.count = nullptr;
     struct call { cuda::kernel_arguments<N> const& a; } c{a};
     run({.blocks = shape.blocks, .threads = shape.threads, .shared_bytes = shape.shared_bytes}, how, Launch::name,
         [](void* p, fibre& f) {

@@ -2,6 +2,7 @@
 // of the PTX ISA (9.7.14.5), written here a second time as loops over rows and columns rather than as lane formulas.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -108,7 +109,10 @@ class lane {
  public:
   explicit lane(fibre& f) : f_(&f), thread_(thread_of(f)), block_(block_of(f)), shared_(shared_of(f)), how_(&settings_of(f)) {}
   lane(lane const&) = delete;
-  ~lane() { land_all(0); }
+  ~lane() {
+    land_all(0);
+    if (synchronization* c = how_->count) *c = {std::max(c->barriers, barriers_), std::max(c->waits, waits_)};
+  }
 
   int thread() const { return thread_; }
   long block() const { return block_; }
@@ -116,7 +120,7 @@ class lane {
 
   void sync() const {
     land_some();
-    if (how_->wrong == fault::drop_barrier && barriers_++ == how_->at) return;
+    if (barriers_++ == how_->at && how_->wrong == fault::drop_barrier) return;
     barrier(*f_);
   }
   void sync_warp() const {
@@ -147,7 +151,7 @@ class lane {
   }
   void copy_commit() const { ++group_; }
   template <int Pending> void copy_wait() const {
-    if (how_->wrong == fault::drop_wait && waits_++ == how_->at) return;
+    if (waits_++ == how_->at && how_->wrong == fault::drop_wait) return;
     land_all(Pending);
   }
 

@@ -1,8 +1,9 @@
-// A layer norm across warps and an embedding gradient, every lane a fibre of its own to ThreadSanitizer. Without an
-// argument the kernels must be clean; with the number of a barrier, that barrier is dropped and the sanitizer must
-// report the race with its line.
+// Kernels whose every lane is a fibre of its own to ThreadSanitizer: a layer norm across warps with an embedding gradient, a
+// product, and attention with its gradients. `emulator_race PROGRAM` must be clean; with the name of a kernel and the number of
+// a barrier, that barrier of that kernel is dropped and the sanitizer must report the race with its line.
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 
 #include "emulator/device.hpp"
@@ -12,37 +13,71 @@ using namespace formwork;
 
 namespace {
 
-struct module {
+struct norm_module {
   using a_t = parameter<shape<6, 600>>;
   using b_t = parameter<shape<600>>;
-  BOOST_HANA_DEFINE_STRUCT(module, (a_t, a), (b_t, b));
+  BOOST_HANA_DEFINE_STRUCT(norm_module, (a_t, a), (b_t, b));
 };
-struct inputs {
+struct norm_inputs {
   using i_t = input<dtype::i32, shape<300>>;
-  BOOST_HANA_DEFINE_STRUCT(inputs, (i_t, i));
+  BOOST_HANA_DEFINE_STRUCT(norm_inputs, (i_t, i));
 };
-struct function {
+struct norm {
   constexpr auto operator()(auto const& m, auto const& in) const { return mean<>(square(standardize<-1>(gather(m.a, in.i)) * m.b)); }
 };
-struct source {
-  static constexpr graph make() { return simplify(differentiate(simplify(trace<function, module, inputs>(), stop_gradients::keep))); }
+
+struct nothing {};
+struct product_module {
+  using a_t = parameter<shape<40, 300>>;
+  using b_t = parameter<shape<300, 24>>;
+  BOOST_HANA_DEFINE_STRUCT(product_module, (a_t, a), (b_t, b));
 };
-using program = compiled<source>;
-using run = step<program, emulator::device<>>;
+struct product {
+  constexpr auto operator()(auto const& m, auto const&) const {
+    return sum<>(cast<dtype::f32>(matmul(cast<dtype::bf16>(m.a), cast<dtype::bf16>(m.b))));
+  }
+};
+struct attention_module {
+  using a_t = parameter<shape<1, 70, 2, 16>>;
+  using b_t = parameter<shape<1, 70, 1, 16>>;
+  BOOST_HANA_DEFINE_STRUCT(attention_module, (a_t, a), (b_t, b));
+};
+struct attention {
+  constexpr auto operator()(auto const& m, auto const&) const {
+    auto half = [](auto x) { return cast<dtype::bf16>(x); };
+    return sum<>(square(cast<dtype::f32>(attend(half(m.a), half(m.b), half(m.b), with_mask(causal)))));
+  }
+};
+
+template <class Function, class Module, class Inputs> struct values_of {
+  static constexpr graph make() { return simplify(trace<Function, Module, Inputs>()); }
+};
+template <class Function, class Module, class Inputs> struct gradients_of {
+  static constexpr graph make() { return simplify(differentiate(simplify(trace<Function, Module, Inputs>(), stop_gradients::keep))); }
+};
+
+template <class Source> void run(emulator::settings how) {
+  using program = compiled<Source>;
+  using step_t = step<program, emulator::device<>>;
+  std::vector<float> parameters(static_cast<std::size_t>(program::value.parameter_elements)), gradients(parameters.size());
+  for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i] = static_cast<float>(i % 17) / 8 - 1;
+  std::vector<std::int32_t> indices(300);
+  for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<std::int32_t>(i * i % 6);
+  arena workspace(step_t::workspace_bytes);
+  float loss = 0;
+  void *in[] = {indices.data()}, *out[] = {&loss};
+  step_t::run({.workspace = workspace.data(), .parameters = reinterpret_cast<std::byte*>(parameters.data()),
+               .gradients = reinterpret_cast<std::byte*>(gradients.data()), .inputs = in, .outputs = out, .queue = &how});
+  std::printf("loss %g\n", static_cast<double>(loss));
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::vector<float> parameters(static_cast<std::size_t>(program::value.parameter_elements)), gradients(parameters.size());
-  for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i] = static_cast<float>(i % 17) - 8;
-  std::vector<std::int32_t> indices(300);
-  for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<std::int32_t>(i * i % 6);
-  arena workspace(run::workspace_bytes);
-  float loss = 0;
-  void *in[] = {indices.data()}, *out[] = {&loss};
+  if (argc != 2 && argc != 4) return std::fputs("emulator_race norm|product|attention [KERNEL BARRIER]\n", stderr), 2;
   emulator::settings how{.seed = 3, .sanitize = true};
-  if (argc > 1) how.wrong = emulator::fault::drop_barrier, how.at = std::atoi(argv[1]);
-  run::run({.workspace = workspace.data(), .parameters = reinterpret_cast<std::byte*>(parameters.data()),
-            .gradients = reinterpret_cast<std::byte*>(gradients.data()), .inputs = in, .outputs = out, .queue = &how});
-  std::printf("loss %g\n", static_cast<double>(loss));
+  if (argc == 4) how.wrong = emulator::fault::drop_barrier, how.only = argv[2], how.at = std::atoi(argv[3]);
+  if (std::strcmp(argv[1], "norm") == 0) run<gradients_of<norm, norm_module, norm_inputs>>(how);
+  else if (std::strcmp(argv[1], "product") == 0) run<values_of<product, product_module, nothing>>(how);
+  else run<gradients_of<attention, attention_module, nothing>>(how);
 }

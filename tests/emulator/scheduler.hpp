@@ -20,10 +20,15 @@ enum class fault {
   swapped_rows,      // rows g and g + 8 of every product's result are exchanged
 };
 
+// The most barriers and waits that a thread came to.
+struct synchronization { int barriers = 0, waits = 0; };
+
 struct settings {
   std::uint64_t seed = 1;
   fault wrong = fault::none;
   int at = 0;
+  const char* only = nullptr;         // the name of the kernel that has the fault and is counted; null: all
+  synchronization* count = nullptr;   // null: nobody counts
   bool sanitize = false;  // announce the fibres to ThreadSanitizer
 };
 

@@ -34,7 +34,7 @@ class stand_in {
   void* allocate(std::size_t bytes) {
     ++calls.allocations;
     auto* p = static_cast<std::byte*>(std::aligned_alloc(256, (bytes + 2 * guard + 255) / 256 * 256));
-    std::memset(p, 0xa5, bytes + 2 * guard);
+    std::memset(p, 0xff, bytes + 2 * guard);  // NaN in every floating type
     sizes_[p + guard] = bytes;
     return p + guard;
   }
@@ -43,7 +43,7 @@ class stand_in {
     auto* q = static_cast<std::byte*>(p);
     const std::size_t bytes = sizes_[q];
     for (std::size_t i = 0; i < guard; ++i)
-      if (q[i - guard] != std::byte{0xa5} || q[bytes + i] != std::byte{0xa5}) std::fputs("stand-in: a kernel wrote outside its memory\n", stderr), std::abort();
+      if (q[i - guard] != std::byte{0xff} || q[bytes + i] != std::byte{0xff}) std::fputs("stand-in: a kernel wrote outside its memory\n", stderr), std::abort();
     std::free(q - guard);
   }
   void* allocate_pinned(std::size_t bytes) {

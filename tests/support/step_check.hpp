@@ -11,6 +11,7 @@
 #include "formwork/backend/cpu/cpu.hpp"
 #include "formwork/run/step.hpp"
 #include "formwork/trace/trace.hpp"
+#include "guarded.hpp"
 #include "rounding_bound.hpp"
 
 namespace formwork::testing {
@@ -33,8 +34,9 @@ template <class T> std::unique_ptr<T[], void (*)(void*)> aligned_array(std::size
 // Elements of a type that a test knows as numbers.
 class stored_values {
  public:
-  stored_values(dtype type, std::size_t n) : type_(type), bytes_(aligned_array<std::byte>(n * size_of(type))) {}
+  stored_values(dtype type, std::size_t n) : type_(type), bytes_(n * size_of(type)) {}
   void* data() { return bytes_.get(); }
+  void check_guards(std::string const& name) const { bytes_.check(name); }
   void set(std::size_t i, double x) {
     switch (type_) {
       case dtype::f64: at<double>(i) = x; break;
@@ -63,7 +65,7 @@ class stored_values {
 
  private:
   dtype type_;
-  std::unique_ptr<std::byte[], void (*)(void*)> bytes_;
+  guarded_array<std::byte> bytes_;
   template <class T> T& at(std::size_t i) { return reinterpret_cast<T*>(bytes_.get())[i]; }
 };
 
@@ -77,18 +79,19 @@ struct step_check_options {
   double bound = 0;            // the factor of rounding_options; 0: comparison::distance is not asked for
 };
 
-// Source::make() gives the program, Program is what it is compiled to.
+// Source::make() gives the program, Program is what it is compiled to. Throws wrote_outside where the guard zone of a buffer has
+// been written.
 template <class Source, class Device = cpu_device, class Program = compiled<Source>> std::vector<comparison> compare_step(step_check_options o = {}) {
   using run = step<Program, Device>;
   graph g = Source::make();
   // Where the parameters lie in the arenas.
   memory_plan plan = plan_memory(fuse(canonicalize(rematerialize(g))));
-  auto parameters = aligned_array<float>(static_cast<std::size_t>(plan.parameter_elements));
-  auto gradients = aligned_array<float>(static_cast<std::size_t>(plan.parameter_elements));
-  auto workspace = aligned_array<std::byte>(run::workspace_bytes);
+  const auto arena_elements = static_cast<std::size_t>(plan.parameter_elements);
+  guarded_array<float> parameters(arena_elements), gradients(arena_elements);
+  guarded_array<std::byte> workspace(run::workspace_bytes);
   struct { std::vector<std::vector<double>> parameters, inputs; } data;
   // A program of lower precision reads its parameters as 16-bit copies.
-  auto copies = aligned_array<std::uint16_t>(static_cast<std::size_t>(plan.parameter_elements));
+  guarded_array<std::uint16_t> copies(arena_elements);
   bool reads_copies = false;
   std::mt19937 random(o.seed);
   std::normal_distribution<float> normal(0, static_cast<float>(o.spread));
@@ -131,6 +134,12 @@ template <class Source, class Device = cpu_device, class Program = compiled<Sour
       outputs.push_back(r.data());
     }
   run::run({workspace.get(), reads_copies ? reinterpret_cast<std::byte*>(copies.get()) : reinterpret_cast<std::byte*>(parameters.get()), reinterpret_cast<std::byte*>(gradients.get()), inputs.data(), outputs.data(), {5, 3}, nullptr, o.queue});
+  parameters.check("parameters");
+  copies.check("parameters' 16-bit copies");
+  gradients.check("gradients");
+  workspace.check("workspace");
+  for (std::size_t k = 0; k < values.size(); ++k) values[k].check_guards("input " + std::to_string(k));
+  for (std::size_t k = 0; k < results.size(); ++k) results[k].check_guards("output " + std::to_string(k));
   auto prepare = [&](interpreter& with) {
     for (std::size_t p = 0; p < data.parameters.size(); ++p) with.set_parameter(static_cast<int>(p), data.parameters[p]);
     for (std::size_t k = 0; k < data.inputs.size(); ++k) with.set_input(static_cast<int>(k), data.inputs[k]);

@@ -279,7 +279,7 @@ template <class Shape, class Arguments, class... I> struct columns_launch {
         using stored = element_t<argument::type>;
         static_cast<stored*>(a.arguments[N::argument])[argument::column::offset(column)] = static_cast<stored>(sum);
       }
-      lane.sync();
+      if constexpr (Shape::template column_ordinal<K>() + 1 < Shape::column_results) lane.sync();  // before the next sum takes its place
     }
   }
 };
