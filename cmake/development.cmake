@@ -1,7 +1,10 @@
 # formwork_development: what this project's own programs are compiled with, and its users' are not.
 add_library(formwork_development INTERFACE)
 target_link_libraries(formwork_development INTERFACE formwork::formwork)
-target_compile_options(formwork_development INTERFACE -Wall -Wextra -Werror)
+target_compile_options(formwork_development INTERFACE -Wall -Wextra)
+if(FORMWORK_WERROR)
+  target_compile_options(formwork_development INTERFACE -Werror)
+endif()
 
 set(formwork_native_flags "")
 if(FORMWORK_NATIVE)

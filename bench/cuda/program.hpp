@@ -1,0 +1,81 @@
+// A traced program on the GPU, its inputs filled with random numbers.
+#pragma once
+
+#include "device.hpp"
+#include "formwork/passes/differentiate.hpp"
+#include "formwork/passes/simplify.hpp"
+#include "formwork/run/step.hpp"
+#include "formwork/trace/trace.hpp"
+
+namespace formwork::bench {
+
+struct nothing {};
+
+template <class F> struct forward_function { constexpr auto operator()(nothing const&, auto const& in) const { return F{}(in); } };
+// Its gradients by the inputs are those of F, given dy; F without dy is the loss itself.
+template <class F> struct loss_function {
+  constexpr auto operator()(nothing const&, auto const& in) const {
+    if constexpr (requires { in.dy; }) return sum<>(cast<dtype::f32>(F{}(in)) * cast<dtype::f32>(in.dy));
+    else return F{}(in);
+  }
+};
+
+template <class F, class Inputs> struct forward_source {
+  static constexpr graph make() {
+    return simplify(trace<forward_function<F>, nothing, Inputs>());
+  }
+};
+template <class F, class Inputs> struct gradient_source {
+  static constexpr graph make() {
+    graph g = simplify(trace<loss_function<F>, nothing, Inputs>(), stop_gradients::keep);
+    const bool keeps_loss = g.inputs.back().name.view() != "dy";
+    g = simplify(differentiate(g, {.inputs = true}));
+    std::vector<output_info> wanted;
+    for (auto const& o : g.outputs) {
+      const bool gradient = o.what == role::input_gradient;
+      if (gradient ? g.inputs[static_cast<std::size_t>(o.number)].name.view() != "dy" : keeps_loss) wanted.push_back(o);
+    }
+    g.outputs = wanted;
+    return g;
+  }
+};
+
+template <class Source, class Device = cuda_device> class device_program {
+ public:
+  using program = compiled<Source>;
+  using run_type = step<program, Device>;
+
+  explicit device_program(std::int32_t integer_limit = 1000) {
+    graph g = Source::make();
+    unsigned seed = 1;
+    for (auto const& i : g.inputs) {
+      const auto count = static_cast<std::size_t>(i.shape.elements());
+      if (i.type == dtype::bf16) {
+        memory_.push_back(bf16_on_device(count, ++seed));
+      } else {
+        std::vector<float> values = numbers_of(count, ++seed);
+        if (i.type == dtype::i32)
+          for (auto& x : values) x = std::bit_cast<float>(static_cast<std::int32_t>((x + 1) / 2 * static_cast<float>(integer_limit - 1)));
+        memory_.emplace_back(count * sizeof(float));
+        check(cudaMemcpy(memory_.back().p, values.data(), count * sizeof(float), cudaMemcpyHostToDevice), "cudaMemcpy");
+      }
+      inputs_.push_back(memory_.back().p);
+    }
+    for (auto const& o : g.outputs) {
+      memory_.emplace_back(static_cast<std::size_t>(g[o.node].shape.elements()) * size_of(g[o.node].type));
+      outputs_.push_back(memory_.back().p);
+    }
+    memory_.emplace_back(run_type::workspace_bytes);
+    workspace_ = memory_.back().p;
+  }
+  void run(cudaStream_t stream) { run_type::run({.workspace = workspace_, .inputs = inputs_.data(), .outputs = outputs_.data(), .queue = stream}); }
+  const std::byte* input(int k) const { return static_cast<const std::byte*>(inputs_[static_cast<std::size_t>(k)]); }
+  static std::string launches() { return "/launches:" + std::to_string(run_type::launches); }
+
+ private:
+  std::vector<device_memory> memory_;
+  std::vector<void*> inputs_, outputs_;
+  std::byte* workspace_ = nullptr;
+};
+
+}  // namespace formwork::bench
