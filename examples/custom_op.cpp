@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <tuple>
 
 #include <formwork/formwork.hpp>
@@ -73,7 +74,7 @@ int main() {
   float *slopes = parameters + layout::elements, *states = slopes + layout::elements;
   initialize<curve>({parameters, static_cast<std::size_t>(layout::elements)}, 1);
 
-  float x[points], target[points], loss = 0, first = 0;
+  float x[points], target[points], loss = 0, first = 0, square_sum = 0;
   for (long i = 0; i < points; ++i) {
     x[i] = 4 * (static_cast<float>(i) / points - 0.5f);
     target[i] = std::sin(3 * x[i]) + 0.5f * x[i];
@@ -83,7 +84,9 @@ int main() {
   for (long n = 1; n <= 400; ++n) {
     gradients::run({workspace.data(), floats.data(), reinterpret_cast<std::byte*>(slopes), inputs, outputs});
     if (n == 1) first = loss;
-    update::update(parameters, slopes, states, workspace.data(), 1e-2f, 1.f, n);
+    auto numbers = update::numbers_of(1e-2f, n, std::numeric_limits<float>::infinity());  // no clipping
+    update::square_sum(slopes, &square_sum, workspace.data());
+    update::update(parameters, slopes, states, numbers.data(), &square_sum, nullptr, workspace.data());
   }
   std::printf("mean squared error %.3f before, below a tenth of that after 400 steps: %s\n", first, loss < first / 10 ? "yes" : "no");
   return loss < first / 10 ? 0 : 1;
