@@ -56,7 +56,7 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
   void finish(const accumulators* first, int count) const {
     if constexpr (!std::is_empty_v<accumulators>) each([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
       if constexpr (N::what == opcode::lookup_gradient) {
-        using address = argument_at<Arguments, N::argument>::row;
+        using address = typename argument_at<Arguments, N::argument>::row;
         T* out = static_cast<T*>(arguments[N::argument]);
         for (std::size_t e = 0; e < facts::template table_elements<N>(); ++e) {
           T total = 0;
@@ -85,7 +85,7 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
 
   // The element of a table at the slots in[First...], clamped to the table.
   template <class N, int First> FORMWORK_INLINE integers place_in_table(slots const& here) const {
-    using address = argument_at<Arguments, N::argument>::row;
+    using address = typename argument_at<Arguments, N::argument>::row;
     integers offset(0);
     [&]<int... A>(std::integer_sequence<int, A...>) FORMWORK_INLINE_LAMBDA {
       ((offset = offset + facts::template table_term<address, A>(here.i[N::template in<First + A>()])), ...);
