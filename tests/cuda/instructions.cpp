@@ -56,6 +56,24 @@ TEST_CASE("instructions: products of operands with fewer bits are noticed") {
   }
 }
 
+// What a tensor core reads of a rounded operand: the nearest of the two numbers of 19 bits around it, the one further from
+// zero where both are as near.
+TEST_CASE("instructions: f32 is rounded to the nearest tf32") {
+  auto read = [](std::uint32_t x) { return cuda::round_to_tf32(x) & 0xffffe000u; };
+  std::mt19937 random(1);
+  std::vector<std::uint32_t> all{0, 1, 0x80000000u, 0x7f7fffffu, 0xff7fffffu, 0x7f7fefffu, 0x007fffffu, 0x3f801000u, 0xbf801000u, 0x3f800fffu, 0x3f803000u};
+  for (int i = 0; i < 100'000; ++i) all.push_back(static_cast<std::uint32_t>(random()));
+  long wrong = 0;
+  for (const std::uint32_t x : all) {
+    const std::uint32_t magnitude = x & 0x7fffffffu, below = magnitude & 0xffffe000u;
+    if (magnitude > 0x7f800000u) wrong += !std::isnan(std::bit_cast<float>(read(x)));
+    else wrong += read(x) != ((x & 0x80000000u) | (magnitude - below >= 0x1000u ? below + 0x2000u : below));
+  }
+  CHECK(wrong == 0);
+  for (const std::uint32_t infinity : {0x7f800000u, 0xff800000u}) CHECK(read(infinity) == infinity);
+  for (const std::uint32_t nan : {0x7f800001u, 0xff800001u, 0x7fffffffu, 0x7fc00000u}) CHECK(std::isnan(std::bit_cast<float>(read(nan))));
+}
+
 TEST_CASE("instructions: what is recorded is read back") {
   std::vector<recorded_instruction> all;
   for (int k = 0; k < instructions; ++k) {

@@ -75,12 +75,10 @@ FORMWORK_DEVICE void attend_copy(Lane const& lane, std::byte* to, const element_
   }
 }
 
-// To the nearest of the numbers that the upper 19 bits can hold; NaN stays NaN.
-FORMWORK_DEVICE std::uint32_t round_tf32(std::uint32_t x) { return (x & 0x7fffffffu) > 0x7f800000u ? 0x7fc00000u : x + 0x1000u; }
 template <class Operand> FORMWORK_DEVICE void round_operands(std::uint32_t (&r)[4]) {
   if constexpr (std::same_as<Operand, tf32>) {
     FORMWORK_UNROLL
-    for (int i = 0; i < 4; ++i) r[i] = round_tf32(r[i]);
+    for (int i = 0; i < 4; ++i) r[i] = round_to_tf32(r[i]);
   }
 }
 
@@ -171,7 +169,7 @@ FORMWORK_DEVICE void accumulate_product(Lane const& lane, fragment<T, Tiles, Wid
       FORMWORK_UNROLL
       for (int j = 0; j < Width / 8; ++j) {
         const float* q = pb + 8 * k * stride + 8 * j;
-        const std::uint32_t rb[2] = {detail::round_tf32(std::bit_cast<std::uint32_t>(q[0])), detail::round_tf32(std::bit_cast<std::uint32_t>(q[stride]))};
+        const std::uint32_t rb[2] = {round_to_tf32(std::bit_cast<std::uint32_t>(q[0])), round_to_tf32(std::bit_cast<std::uint32_t>(q[stride]))};
         FORMWORK_UNROLL
         for (int m = 0; m < Tiles; ++m) lane.template multiply_add<Operand>(o.x[m][j], ra[m], rb);
       }

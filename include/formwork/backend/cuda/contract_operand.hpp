@@ -113,14 +113,9 @@ template <class Operand, int Outer, int Depth, int Threads> struct tensor_tile {
     }
     if constexpr (size == 4) {
       FORMWORK_UNROLL
-      for (int j = 0; j < 4; ++j) r[j] = rounded(r[j]);
+      for (int j = 0; j < 4; ++j) r[j] = round_to_tf32(r[j]);
     }
   }
-
- private:
-  // f32 to the nearest tf32, ties away from zero, as cvt.rna.tf32.f32: tensor cores cut the 13 bits off. Infinities and
-  // NaN stay.
-  FORMWORK_DEVICE static std::uint32_t rounded(std::uint32_t x) { return (x & 0x7f800000u) == 0x7f800000u ? x : x + 0x1000u; }
 };
 
 // A tile for multiply-add units: [Depth][Outer] of T, converted on the way through registers.

@@ -14,6 +14,10 @@ namespace formwork::cuda {
 // Operands of tensor cores. tf32: f32 of which the upper 19 bits count.
 struct tf32 {};
 
+// f32 to the nearest tf32, ties away from zero, as cvt.rna.tf32.f32: tensor cores cut the lower 13 bits off. Infinities
+// stay, and NaN stays NaN, whichever of its bits are set.
+FORMWORK_DEVICE constexpr std::uint32_t round_to_tf32(std::uint32_t x) { return (x & 0x7fffffffu) > 0x7f800000u ? 0x7fc00000u : x + 0x1000u; }
+
 // Elements of depth that one tensor core instruction consumes: 32 bytes of each row.
 template <class Operand> inline constexpr int mma_depth = std::same_as<Operand, tf32> ? 8 : 16;
 
