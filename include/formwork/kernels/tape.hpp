@@ -74,15 +74,17 @@ template <class... Argument> struct tape_arguments {
   static constexpr int size = sizeof...(Argument);
 };
 
-// The kernel types, one per skeleton.
+// The kernel types, one per skeleton. arguments: how many pointers a launch is given.
 template <long Rows, long Columns, int Stages, bool RowReductions, bool ColumnReductions, int Kept, dtype Type, class Arguments, class Tape>
-struct rows_kernel {};
+struct rows_kernel { static constexpr int arguments = Arguments::size; };
 template <long Batch, long M, long N, long K, dtype Type, class AStrides, class BStrides, class Arguments, class Tape>
-struct contract_kernel {};
-template <class Query, class Key, int Score, int Mask, dtype Type, class Arguments, class Tape> struct attend_kernel {};
+struct contract_kernel { static constexpr int arguments = Arguments::size; };
+template <class Query, class Key, int Score, int Mask, dtype Type, class Arguments, class Tape>
+struct attend_kernel { static constexpr int arguments = Arguments::size; };
 template <class Query, class Key, int Score, int Derivative, int Mask, dtype Type, class Arguments, class Tape>
-struct attend_backward_kernel {};
-template <long TableRows, long Rows, long Columns, int Start, dtype Type, dtype UpdateType, dtype IndexType> struct scatter_kernel {};
+struct attend_backward_kernel { static constexpr int arguments = Arguments::size; };
+template <long TableRows, long Rows, long Columns, int Start, dtype Type, dtype UpdateType, dtype IndexType>
+struct scatter_kernel { static constexpr int arguments = 4; };
 
 namespace detail {
 

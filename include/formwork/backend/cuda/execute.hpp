@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "../../kernels/launch.hpp"
-#include "../../kernels/tape_traits.hpp"
+#include "../../kernels/tape.hpp"
 #include "lane.hpp"
 
 namespace formwork::cuda {
@@ -38,19 +38,6 @@ template <f32_products Products = f32_products::tf32> struct options { static co
 
 template <class Kernel, class Options> struct kernel_plan;
 
-namespace detail {
-template <class Kernel> struct arguments_of;
-template <long R, long C, int S, bool A, bool B, int K, dtype T, class Arguments, class Tape>
-struct arguments_of<rows_kernel<R, C, S, A, B, K, T, Arguments, Tape>> { static constexpr int value = Arguments::size; };
-template <long B, long M, long N, long K, dtype T, class AS, class BS, class Arguments, class Tape>
-struct arguments_of<contract_kernel<B, M, N, K, T, AS, BS, Arguments, Tape>> { static constexpr int value = Arguments::size; };
-template <class Q, class K, int S, int M, dtype T, class Arguments, class Tape>
-struct arguments_of<attend_kernel<Q, K, S, M, T, Arguments, Tape>> { static constexpr int value = Arguments::size; };
-template <class Q, class K, int S, int D, int M, dtype T, class Arguments, class Tape>
-struct arguments_of<attend_backward_kernel<Q, K, S, D, M, T, Arguments, Tape>> { static constexpr int value = Arguments::size; };
-template <long T, long R, long C, int S, dtype D, dtype U, dtype I> struct arguments_of<scatter_kernel<T, R, C, S, D, U, I>> { static constexpr int value = 4; };
-}  // namespace detail
-
 // The device of a step: Launcher::launch<Launch>(arguments, queue) starts one launch.
 template <class Launcher, class Options = options<>> struct device {
   using session = typename Launcher::session;
@@ -60,7 +47,7 @@ template <class Launcher, class Options = options<>> struct device {
     static constexpr int launches = plan::launches::size;
 
     static void run(launch_context const& ctx) {
-      constexpr int n = detail::arguments_of<Kernel>::value;
+      constexpr int n = Kernel::arguments;
       kernel_arguments<n> a{};
       for (int i = 0; i < n; ++i) a.arguments[i] = ctx.arguments[i];
       a.scratch = ctx.scratch;
