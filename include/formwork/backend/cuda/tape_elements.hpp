@@ -30,10 +30,16 @@ template <class Address> constexpr bool strides_divide(long elements) {
   return true;
 }
 
+// Neighbours in a row are neighbours in memory. Only columns of one axis can be: axes that follow each other are one.
+template <class Argument> constexpr bool columns_are_contiguous() {
+  if constexpr (Argument::column::rank == 1) return Argument::column::stride(0) == 1;
+  else return false;
+}
+
 // Bytes that one instruction may move of an argument whose columns a thread takes Vector at a time; 0: element by element.
 template <class Argument, int Vector> constexpr int vector_bytes() {
   constexpr int size = static_cast<int>(size_of(Argument::type));
-  if (Argument::column::rank != 1 || (Argument::column::rank == 1 && Argument::column::stride(0) != 1)) return 0;
+  if (!columns_are_contiguous<Argument>()) return 0;
   int bytes = Vector * size < 16 ? Vector * size : 16;
   while (bytes > size && (Argument::alignment % bytes != 0 || !strides_divide<typename Argument::row>(bytes / size))) bytes /= 2;
   return bytes > size ? bytes : 0;
@@ -86,7 +92,7 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
  private:
   template <class... A> static constexpr int vector_for(long columns, tape_arguments<A...>*) {
     int largest = 0;
-    ((largest = A::column::rank == 1 && A::column::stride(A::column::rank == 1 ? 0 : 0) == 1 && static_cast<int>(size_of(A::type)) > largest ? static_cast<int>(size_of(A::type)) : largest), ...);
+    ((largest = detail::columns_are_contiguous<A>() && static_cast<int>(size_of(A::type)) > largest ? static_cast<int>(size_of(A::type)) : largest), ...);
     int v = largest == 0 ? 1 : largest >= 16 ? 1 : 16 / largest;
     while (v > 1 && columns % v != 0) v /= 2;
     return v;
@@ -201,7 +207,7 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
   template <class N, class Context, class Columns> FORMWORK_DEVICE static void random(Context const& ctx, T (&to)[Columns::width], pointers const& p, Columns const& at) {
     using a = argument_at<Arguments, N::argument>;
     const std::uint64_t seed = ctx.random->seed, stream = random_stream(ctx.random->step, static_cast<std::uint32_t>(N::inner), ctx.iteration);
-    constexpr bool blocks = a::column::rank == 1 && a::column::stride(0) == 1 && Columns::vector % 4 == 0 && detail::strides_divide<typename a::row>(4);
+    constexpr bool blocks = detail::columns_are_contiguous<a>() && Columns::vector % 4 == 0 && detail::strides_divide<typename a::row>(4);
     FORMWORK_UNROLL
     for (int k = 0; k < Columns::chunks; ++k) {
       const std::uint64_t first = static_cast<std::uint64_t>(p.offset[N::argument] + (blocks ? at.of(k) : 0));
