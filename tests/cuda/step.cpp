@@ -105,6 +105,20 @@ TEST_CASE("step: a step whose gradients are not finite changes nothing") {
   CHECK(std::equal(state.begin(), state.end(), step.state(1).begin()));
 }
 
+TEST_CASE("step: a launch that failed while its step was recorded leaves the run as it was") {
+  const data d(on_gpu::tokens);
+  training_step<on_gpu> whole(7), broken(7);
+  whole.gradients(d.tokens, d.targets);
+  for (long at : {1, 20}) {
+    stand_in::attempts = 0;
+    stand_in::fails_at = at;
+    CHECK_THROWS_WITH(broken.gradients(d.tokens, d.targets), Catch::Contains("failed"));
+    stand_in::fails_at = -1;
+  }
+  broken.gradients(d.tokens, d.targets);
+  CHECK(std::equal(whole.gradient_values().begin(), whole.gradient_values().end(), broken.gradient_values().begin()));
+}
+
 TEST_CASE("step: too little memory is known before the first step") {
   stand_in::device_bytes = static_cast<std::size_t>(arena_bytes<on_gpu>) - 1;
   CHECK_THROWS_WITH(training_step<on_gpu>(1), Catch::Contains("too little memory"));

@@ -7,11 +7,8 @@
 #include <cuda_runtime.h>
 #include <nvtx3/nvToolsExt.h>
 
-#include <algorithm>
 #include <stdexcept>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "entry.hpp"
 #include "session.hpp"
@@ -117,17 +114,27 @@ class runtime {
 
   // Thread-local: other threads of the program may call CUDA meanwhile.
   void begin_recording() { detail::check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture"); }
-  graph end_recording() {
-    cudaGraph_t g = nullptr;
-    detail::check(cudaStreamEndCapture(stream_, &g), "cudaStreamEndCapture");
-    std::size_t nodes = 0;
+  graph end_recording(long& nodes) {
+    struct description {
+      cudaGraph_t g = nullptr;
+      ~description() {
+        if (g) cudaGraphDestroy(g);
+      }
+    } d;
+    detail::check(cudaStreamEndCapture(stream_, &d.g), "cudaStreamEndCapture");
+    std::size_t count = 0;
     graph e = nullptr;
-    const cudaError_t counted = cudaGraphGetNodes(g, nullptr, &nodes), made = cudaGraphInstantiate(&e, g, 0);
-    cudaGraphDestroy(g);
-    detail::check(counted, "cudaGraphGetNodes");
-    detail::check(made, "cudaGraphInstantiate");
-    counts_.push_back({e, static_cast<long>(nodes)});
+    detail::check(cudaGraphGetNodes(d.g, nullptr, &count), "cudaGraphGetNodes");
+    detail::check(cudaGraphInstantiate(&e, d.g, 0), "cudaGraphInstantiate");
+    nodes = static_cast<long>(count);
     return e;
+  }
+  // Also after a recording whose end failed.
+  void abandon_recording() noexcept {
+    cudaGraph_t g = nullptr;
+    cudaStreamEndCapture(stream_, &g);
+    if (g) cudaGraphDestroy(g);
+    (void)cudaGetLastError();
   }
   void start(graph g) {
     nvtxRangePushA("formwork step");
@@ -136,16 +143,10 @@ class runtime {
     detail::check(e, "cudaGraphLaunch");
   }
   void release_graph(graph g) noexcept { cudaGraphExecDestroy(g); }
-  long nodes(graph g) const {
-    for (auto const& c : counts_)
-      if (c.first == g) return c.second;
-    return 0;
-  }
 
  private:
   cudaStream_t stream_ = nullptr;
   bool own_ = false;
-  std::vector<std::pair<graph, long>> counts_;
 };
 
 // Starts one launch on a stream.

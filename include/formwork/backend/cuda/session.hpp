@@ -6,9 +6,53 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace formwork::cuda {
+
+namespace detail {
+
+// What a runtime has given, until this ends.
+template <class Runtime, class Handle, void (Runtime::*GiveBack)(Handle) noexcept> class given {
+ public:
+  given() = default;
+  given(Runtime& from, Handle it) : from_(&from), it_(it) {}
+  given(given&& o) noexcept : from_(o.from_), it_(std::exchange(o.it_, Handle{})) {}
+  given& operator=(given&& o) noexcept {
+    std::swap(from_, o.from_);
+    std::swap(it_, o.it_);
+    return *this;
+  }
+  ~given() {
+    if (it_) (from_->*GiveBack)(it_);
+  }
+  Handle get() const { return it_; }
+
+ private:
+  Runtime* from_ = nullptr;
+  Handle it_{};
+};
+
+// A recording that has begun: an exception on the way to its end leaves nothing open.
+template <class Runtime> class open_recording {
+ public:
+  explicit open_recording(Runtime& runtime) : runtime_(&runtime) { runtime.begin_recording(); }
+  open_recording(open_recording const&) = delete;
+  ~open_recording() {
+    if (runtime_) runtime_->abandon_recording();
+  }
+  typename Runtime::graph end(long& nodes) {
+    const auto graph = runtime_->end_recording(nodes);
+    runtime_ = nullptr;
+    return graph;
+  }
+
+ private:
+  Runtime* runtime_;
+};
+
+}  // namespace detail
 
 template <class Runtime> class session {
  public:
@@ -18,46 +62,40 @@ template <class Runtime> class session {
   // no GPU, one that this program was not compiled for, too little memory.
   session(std::size_t memory_bytes, std::size_t exchange_bytes, int recordings) : memory_bytes_(memory_bytes), exchange_bytes_(exchange_bytes), graphs_(static_cast<std::size_t>(recordings)) {
     runtime_.open(memory_bytes + exchange_bytes);
-    memory_ = static_cast<std::byte*>(runtime_.allocate(memory_bytes));
-    exchange_ = static_cast<std::byte*>(runtime_.allocate(exchange_bytes));
-    host_exchange_ = static_cast<std::byte*>(runtime_.allocate_pinned(exchange_bytes));
-    runtime_.clear(memory_, memory_bytes);
-    runtime_.clear(exchange_, exchange_bytes);
+    memory_ = {runtime_, runtime_.allocate(memory_bytes)};
+    exchange_ = {runtime_, runtime_.allocate(exchange_bytes)};
+    host_exchange_ = {runtime_, runtime_.allocate_pinned(exchange_bytes)};
+    runtime_.clear(memory(), memory_bytes);
+    runtime_.clear(exchange(), exchange_bytes);
   }
   session(session const&) = delete;
   session& operator=(session const&) = delete;
-  ~session() {
-    for (auto& g : graphs_)
-      if (g) runtime_.release_graph(g);
-    runtime_.release(memory_);
-    runtime_.release(exchange_);
-    runtime_.release_pinned(host_exchange_);
-  }
 
-  std::byte* memory() const { return memory_; }
-  std::byte* exchange() const { return exchange_; }
-  std::byte* host_exchange() const { return host_exchange_; }
+  std::byte* memory() const { return static_cast<std::byte*>(memory_.get()); }
+  std::byte* exchange() const { return static_cast<std::byte*>(exchange_.get()); }
+  std::byte* host_exchange() const { return static_cast<std::byte*>(host_exchange_.get()); }
   void* queue() const { return runtime_.queue(); }
 
+  // A recording that fails is made anew by the next run.
   template <class Launches> void run(int recording, Launches const& launches) {
-    auto& graph = graphs_[static_cast<std::size_t>(recording)];
-    if (!graph) {
-      runtime_.begin_recording();
-      runtime_.copy_to_device(exchange_, host_exchange_, exchange_bytes_);
+    auto& [graph, nodes] = graphs_[static_cast<std::size_t>(recording)];
+    if (!graph.get()) {
+      detail::open_recording open(runtime_);
+      runtime_.copy_to_device(exchange(), host_exchange(), exchange_bytes_);
       launches();
-      runtime_.copy_to_host(host_exchange_, exchange_, exchange_bytes_);
-      graph = runtime_.end_recording();
+      runtime_.copy_to_host(host_exchange(), exchange(), exchange_bytes_);
+      graph = {runtime_, open.end(nodes)};
     }
     views_.clear();  // what launches change is read again
-    runtime_.start(graph);
+    runtime_.start(graph.get());
     runtime_.wait();
   }
   // Launches, and the two copies of the exchange.
-  long nodes(int recording) const { return runtime_.nodes(graphs_[static_cast<std::size_t>(recording)]); }
+  long nodes(int recording) const { return graphs_[static_cast<std::size_t>(recording)].nodes; }
 
   std::byte* view(std::size_t offset, std::size_t bytes) {
     if (!mirror_) mirror_.reset(new std::byte[memory_bytes_]);
-    runtime_.copy_to_host(mirror_.get() + offset, memory_ + offset, bytes);
+    runtime_.copy_to_host(mirror_.get() + offset, memory() + offset, bytes);
     runtime_.wait();
     views_.push_back({offset, offset + bytes});
     return mirror_.get() + offset;
@@ -66,22 +104,30 @@ template <class Runtime> class session {
   void commit(std::size_t offset, std::size_t bytes) {
     for (auto const& v : views_) {
       const std::size_t begin = std::max(v.begin, offset), end = std::min(v.end, offset + bytes);
-      if (begin < end) runtime_.copy_to_device(memory_ + begin, mirror_.get() + begin, end - begin);
+      if (begin < end) runtime_.copy_to_device(memory() + begin, mirror_.get() + begin, end - begin);
     }
     runtime_.wait();
   }
   void upload(std::size_t offset, const void* from, std::size_t bytes) {
-    runtime_.copy_to_device(memory_ + offset, from, bytes);
+    runtime_.copy_to_device(memory() + offset, from, bytes);
     runtime_.wait();
   }
-  void clear(std::size_t offset, std::size_t bytes) { runtime_.clear(memory_ + offset, bytes); }
+  void clear(std::size_t offset, std::size_t bytes) { runtime_.clear(memory() + offset, bytes); }
 
  private:
-  Runtime runtime_;
-  std::size_t memory_bytes_, exchange_bytes_;
-  std::vector<typename Runtime::graph> graphs_;
-  std::byte *memory_ = nullptr, *exchange_ = nullptr, *host_exchange_ = nullptr;
+  using device_memory = detail::given<Runtime, void*, &Runtime::release>;
+  using pinned_memory = detail::given<Runtime, void*, &Runtime::release_pinned>;
+  struct recorded {
+    detail::given<Runtime, typename Runtime::graph, &Runtime::release_graph> graph;
+    long nodes = 0;
+  };
   struct range { std::size_t begin, end; };
+
+  Runtime runtime_;  // outlives what it has given
+  std::size_t memory_bytes_, exchange_bytes_;
+  device_memory memory_, exchange_;
+  pinned_memory host_exchange_;
+  std::vector<recorded> graphs_;
   std::unique_ptr<std::byte[]> mirror_;  // the memory as the host sees it; only viewed parts are ever touched
   std::vector<range> views_;
 };
