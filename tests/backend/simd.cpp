@@ -16,6 +16,7 @@ namespace {
 
 namespace cpu = formwork::cpu;
 using formwork::bf16;
+using formwork::f16;
 
 template <class T> constexpr T guard = static_cast<T>(99);
 
@@ -95,6 +96,10 @@ TEST_CASE("simd: memory of other element types") {
   check_as<float, float, floats>(ramp<float>);
   check_as<double, float, cpu::native_width<double>>(ramp<float>);
   check_as<double, bf16, cpu::native_width<double>>(ramp<bf16>);
+  check_as<float, f16, floats>(ramp<f16>);
+  check_as<float, f16, 8>(ramp<f16>);
+  check_as<float, f16, 1>(ramp<f16>);
+  check_as<double, f16, cpu::native_width<double>>(ramp<f16>);
   check_as<std::int64_t, std::int32_t, cpu::native_width<double>>(ramp<std::int32_t>);
 }
 
@@ -107,6 +112,35 @@ TEST_CASE("simd: bfloat16 rounds as the scalar type does") {
     if (round % 3 == 0) for (float& e : x) e = std::bit_cast<float>((std::bit_cast<std::uint32_t>(e) & 0xffff0000u) | 0x8000u);   // ties
     cpu::store_as(y, pf::load(x));
     for (int i = 0; i < floats; ++i) REQUIRE(y[i].bits == bf16(x[i]).bits);
+  }
+}
+
+TEST_CASE("simd: binary16 is what the scalar type makes of it, in both directions") {
+  for (unsigned first = 0; first < 0x10000u; first += floats) {
+    f16 from[floats], back[floats];
+    for (unsigned i = 0; i < floats; ++i) from[i].bits = static_cast<std::uint16_t>(first + i);
+    const pf wide = cpu::load_as<float>(from);
+    cpu::store_as(back, wide);
+    for (int i = 0; i < floats; ++i) {
+      const float expected = from[i];
+      if (expected != expected) REQUIRE(wide[i] != wide[i]);
+      else REQUIRE(std::bit_cast<std::uint32_t>(wide[i]) == std::bit_cast<std::uint32_t>(expected));
+      if (expected == expected) REQUIRE(back[i].bits == from[i].bits);
+    }
+  }
+  // What lies between two of them, ties included, over the whole range of the exponent.
+  std::uint32_t u = 12345;
+  for (int round = 0; round < 20000; ++round) {
+    float x[floats];
+    f16 y[floats];
+    for (float& e : x) {
+      u = u * 1664525u + 1013904223u;
+      e = std::bit_cast<float>((u & 0x80ffffffu) + 0x32000000u + (u >> 3 & 0x0f000000u));  // 2^-27 ... 2^5
+      if (round % 2 == 0) e *= 0x1p13f;                                                    // ... 2^18
+      if (round % 3 == 0) e = std::bit_cast<float>((std::bit_cast<std::uint32_t>(e) & 0xffffe000u) | 0x1000u);
+    }
+    cpu::store_as(y, pf::load(x));
+    for (int i = 0; i < floats; ++i) REQUIRE(y[i].bits == f16(x[i]).bits);
   }
 }
 

@@ -4,17 +4,11 @@
 
 #include "emulator/device.hpp"
 #include "formwork/ops/sin.hpp"
-#include "formwork/passes/differentiate.hpp"
-#include "formwork/passes/lower_precision.hpp"
-#include "formwork/passes/simplify.hpp"
 #include "support/catch.hpp"
-#include "support/program_test.hpp"
+#include "support/programs.hpp"
 #include "support/step_check.hpp"
 
 namespace formwork::testing {
-
-// f32 work of at most `roundings` roundings in a row: errors are independent, of at most half a unit in the last place.
-constexpr double f32_tolerance(double roundings) { return 3 * std::sqrt(roundings) * 0x1p-24; }
 
 template <class Source, class Options = cuda::options<>> void check_on_emulator(double tolerance, step_check_options o = {}, int seeds = 16) {
   std::vector<comparison> first;
@@ -52,19 +46,6 @@ bool is_caught(double tolerance, emulator::fault wrong, int at, const char* only
   }
   return false;
 }
-
-// Loss and gradients of a function of a module and inputs.
-template <class Function, class Module, class Inputs = nothing> struct gradients_of {
-  static constexpr graph make() { return simplify(differentiate(simplify(trace<Function, Module, Inputs>(), stop_gradients::keep))); }
-};
-template <class Function, class Module, class Inputs = nothing> struct values_of {
-  static constexpr graph make() { return simplify(trace<Function, Module, Inputs>()); }
-};
-
-// The same with 16-bit storage.
-template <class Source, dtype Storage> struct lowered {
-  static constexpr graph make() { return lower_precision(Source::make(), Storage); }
-};
 
 // The first of the barriers and waits of a kernel, each left out.
 struct synchronization { int barriers, waits; };

@@ -22,6 +22,7 @@ class attend_lowering : lowering {
     for (int x : group_.members)
       if (g[x].what == group_kind()) anchor = x;
     node const& n = g[anchor];
+    k.type = accumulation_of(n.type);
     k.shape[0] = n.shape;
     k.shape[1] = g[n.in[1]].shape;
     for (int j = 0; j < 3; ++j) heads(n.in[static_cast<std::size_t>(j)], false);

@@ -108,10 +108,10 @@ constexpr void operand_adjoints(graph& g, node const& n, int i, int dy, int* dx)
       dx[0] = build::contract(g, dy, build::matrix_transpose(g, n.in[1]));
       dx[1] = build::contract(g, build::matrix_transpose(g, n.in[0]), dy);
       break;
-    case kind::gather: dx[0] = build::scatter(g, -1, n.in[1], dy, g[x].shape); break;
+    case kind::gather: dx[0] = build::cast(g, build::scatter(g, -1, n.in[1], dy, g[x].shape), g[x].type); break;
     case kind::scatter:
       dx[0] = n.in[0] < 0 ? -1 : dy;
-      dx[2] = build::gather(g, dy, n.in[1]);
+      dx[2] = build::cast(g, build::gather(g, dy, n.in[1]), g[n.in[2]].type);
       break;
     case kind::attend_backward:
     case kind::lookup_gradient: throw "attention has no second derivative here";

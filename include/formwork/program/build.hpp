@@ -160,9 +160,9 @@ constexpr int gather(graph& g, int table, int indices) {
   return g.push(n);
 }
 
-// base (or zeros: -1) plus updates, row indices[i...] gaining updates[i..., :].
+// base (or zeros: -1) plus updates, row indices[i...] gaining updates[i..., :]. The sums of 16-bit updates are f32.
 constexpr int scatter(graph& g, int base, int indices, int updates, dims shape) {
-  node n{.what = kind::scatter, .type = g[updates].type, .inputs = 3, .shape = shape};
+  node n{.what = kind::scatter, .type = accumulation_of(g[updates].type), .inputs = 3, .shape = shape};
   n.in[0] = base;
   n.in[1] = indices;
   n.in[2] = updates;

@@ -14,11 +14,51 @@ template <long B, long Tq, long H, long D, long B2, long Tk, long G, long D2> st
   using problem = attend_shape<static_cast<int>(B), static_cast<int>(H), static_cast<int>(G), static_cast<int>(Tq), static_cast<int>(Tk), static_cast<int>(D)>;
 };
 
-// Argument K as heads: strides of B, T and H.
-template <class T, class List, int K> FORMWORK_INLINE attend_rows<T> heads_of(launch_context const& ctx) {
-  using a = typename argument_at<List, K>::row;
-  return {static_cast<T*>(ctx.arguments[K]), a::stride(0), a::stride(2), a::stride(1)};
-}
+// Arguments K... as heads of Width numbers of type T, strides of B, T and H. What is stored as another type is copied,
+// [B, T, H, Width], into the launch's scratch.
+template <class T, class List, int Width, int... K> struct head_arguments {
+  template <int A> using argument = argument_at<List, A>;
+  template <int A> using strides = typename argument<A>::row;
+  template <int A> using stored = formwork::element_t<argument<A>::type>;
+  template <int A> static constexpr bool copied = !std::is_same_v<stored<A>, T>;
+  template <int A> static constexpr std::ptrdiff_t rows = strides<A>::extent(0) * strides<A>::extent(1) * strides<A>::extent(2);
+  template <int A> static constexpr std::size_t bytes_of = copied<A> ? (static_cast<std::size_t>(rows<A> * Width) * sizeof(T) + 63) / 64 * 64 : 0;
+  static constexpr std::size_t bytes = (std::size_t{0} + ... + bytes_of<K>);
+
+  launch_context const& ctx;
+  std::byte* copies;
+
+  template <int A> T* copy() const { return reinterpret_cast<T*>(copies + (std::size_t{0} + ... + (K < A ? bytes_of<K> : 0))); }
+  template <int A> FORMWORK_INLINE attend_rows<T> heads() const {
+    constexpr long tokens = strides<A>::extent(1), count = strides<A>::extent(2);
+    if constexpr (copied<A>) return {copy<A>(), tokens * count * Width, Width, count * Width};
+    else return {static_cast<T*>(ctx.arguments[A]), strides<A>::stride(0), strides<A>::stride(2), strides<A>::stride(1)};
+  }
+  template <int A> FORMWORK_INLINE attend_rows<const T> operand() const {
+    attend_rows<T> h = heads<A>();
+    return {h.data, h.batch, h.head, h.token};
+  }
+
+  void copy_operands() const { (copy_one<K, false>(), ...); }
+  void copy_results() const { (copy_one<K, true>(), ...); }
+
+ private:
+  template <int A, bool Result> void copy_one() const {
+    if constexpr (copied<A> && argument<A>::write == Result)
+      parallel_ranges(rows<A>, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+        constexpr int lanes = native_width<T>;
+        for (std::ptrdiff_t r = begin; r < end; ++r) {
+          stored<A>* p = static_cast<stored<A>*>(ctx.arguments[A]) + strides<A>::offset(r);
+          T* q = copy<A>() + r * Width;
+          for (int d = 0; d < Width; d += lanes) {
+            const int count = std::min(lanes, Width - d);
+            if constexpr (Result) store_as<stored<A>>(p + d, pack<T, lanes>::load(q + d, count), count);
+            else load_as<T>(p + d, count).store(q + d, count);
+          }
+        }
+      });
+  }
+};
 
 }  // namespace detail
 
@@ -27,11 +67,15 @@ struct execute<attend_kernel<Query, Key, Score, Mask, Type, Arguments, Tape>> {
   using T = std::conditional_t<Type == dtype::f64, double, float>;
   using problem = typename detail::attend_types<Query, Key>::problem;
   using score = score_tape<T, Score, -1, Mask, Arguments, Tape>;
-  static constexpr std::size_t scratch_bytes = 0;
+  using heads = detail::head_arguments<T, Arguments, problem::width, 0, 1, 2, 3>;
+  static constexpr std::size_t scratch_bytes = heads::bytes;
 
   FORMWORK_HIDDEN static void run(launch_context const& ctx) {
-    attend_inputs<T> in{detail::heads_of<const T, Arguments, 0>(ctx), detail::heads_of<const T, Arguments, 1>(ctx), detail::heads_of<const T, Arguments, 2>(ctx)};
-    attend_forward<T, problem>(in, detail::heads_of<T, Arguments, 3>(ctx), static_cast<T*>(ctx.arguments[4]), score{ctx.arguments});
+    const heads h{ctx, static_cast<std::byte*>(ctx.scratch)};
+    h.copy_operands();
+    attend_inputs<T> in{h.template operand<0>(), h.template operand<1>(), h.template operand<2>()};
+    attend_forward<T, problem>(in, h.template heads<3>(), static_cast<T*>(ctx.arguments[4]), score{ctx.arguments});
+    h.copy_results();
   }
 };
 
@@ -40,13 +84,18 @@ struct execute<attend_backward_kernel<Query, Key, Score, Derivative, Mask, Type,
   using T = std::conditional_t<Type == dtype::f64, double, float>;
   using problem = typename detail::attend_types<Query, Key>::problem;
   using score = score_tape<T, Score, Derivative, Mask, Arguments, Tape>;
-  static constexpr std::size_t scratch_bytes = attend_backward_scratch_bytes<T, problem, score>;
+  using heads = detail::head_arguments<T, Arguments, problem::width, 0, 1, 2, 3, 5, 6, 7, 8>;
+  static constexpr std::size_t accumulator_bytes = (attend_backward_scratch_bytes<T, problem, score> + 63) / 64 * 64;
+  static constexpr std::size_t scratch_bytes = accumulator_bytes + heads::bytes;
 
   FORMWORK_HIDDEN static void run(launch_context const& ctx) {
-    attend_inputs<T> in{detail::heads_of<const T, Arguments, 0>(ctx), detail::heads_of<const T, Arguments, 1>(ctx), detail::heads_of<const T, Arguments, 2>(ctx)};
-    attend_gradients<T> out{detail::heads_of<T, Arguments, 6>(ctx), detail::heads_of<T, Arguments, 7>(ctx), detail::heads_of<T, Arguments, 8>(ctx)};
-    attend_backward<T, problem>(in, detail::heads_of<const T, Arguments, 3>(ctx), static_cast<const T*>(ctx.arguments[4]),
-                                detail::heads_of<const T, Arguments, 5>(ctx), out, score{ctx.arguments}, ctx.scratch);
+    const heads h{ctx, static_cast<std::byte*>(ctx.scratch) + accumulator_bytes};
+    h.copy_operands();
+    attend_inputs<T> in{h.template operand<0>(), h.template operand<1>(), h.template operand<2>()};
+    attend_gradients<T> out{h.template heads<6>(), h.template heads<7>(), h.template heads<8>()};
+    attend_backward<T, problem>(in, h.template operand<3>(), static_cast<const T*>(ctx.arguments[4]), h.template operand<5>(), out,
+                                score{ctx.arguments}, ctx.scratch);
+    h.copy_results();
   }
 };
 

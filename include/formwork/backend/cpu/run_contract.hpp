@@ -1,4 +1,5 @@
-// A product's kernel type on the `contract` skeleton: strided operands, and its tape as the epilogue.
+// A product's kernel type on the `contract` skeleton: strided operands, and its tape as the epilogue. Sums
+// are f32 or f64, whatever the operands are stored as.
 #pragma once
 
 #include "contract.hpp"
@@ -9,22 +10,38 @@ namespace formwork::cpu {
 
 namespace detail {
 
-// An operand with no axis of stride 1.
-template <class T> struct scattered_operand {
+// An operand with no axis of stride 1, stored as S.
+template <class T, class S> struct scattered_operand {
   static constexpr bool k_contiguous = true;
-  const T* pointer;
+  const S* pointer;
   std::ptrdiff_t batch_stride, outer_stride, k_stride;
   template <int Width> FORMWORK_INLINE pack<T, Width> load(std::ptrdiff_t batch, std::ptrdiff_t outer, std::ptrdiff_t k, int count) const {
-    return pack<T, Width>::load_strided(pointer + batch * batch_stride + outer * outer_stride + k * k_stride, k_stride, count);
+    const S* p = pointer + batch * batch_stride + outer * outer_stride + k * k_stride;
+    pack<T, Width> r(T(0));
+    for (int i = 0; i < Width; ++i)
+      if (i < count) r.v[i] = static_cast<T>(p[i * k_stride]);
+    return r;
   }
 };
 
-template <class T, class Strides> FORMWORK_INLINE auto make_operand(const void* p) {
+// A strided_operand stored as S: its numbers become T while they are packed.
+template <class T, class S, bool KContiguous> struct converted_operand {
+  static constexpr bool k_contiguous = KContiguous;
+  const S* pointer;
+  std::ptrdiff_t batch_stride, stride;
+  template <int Width> FORMWORK_INLINE pack<T, Width> load(std::ptrdiff_t batch, std::ptrdiff_t outer, std::ptrdiff_t k, int count) const {
+    const S* p = pointer + batch * batch_stride + (KContiguous ? outer * stride + k : k * stride + outer);
+    return count == Width ? load_as<T, Width>(p) : load_as<T, Width>(p, count);
+  }
+};
+
+template <class T, class S, class Strides> FORMWORK_INLINE auto make_operand(const void* p) {
   constexpr long batch = Strides::extent(0), outer = Strides::stride(0), inner = Strides::extent(1);
-  const T* q = static_cast<const T*>(p);
-  if constexpr (inner == 1 || inner == 0) return strided_operand<T, true>{q, batch, outer};
-  else if constexpr (outer == 1 || outer == 0) return strided_operand<T, false>{q, batch, inner};
-  else return scattered_operand<T>{q, batch, outer, inner};
+  constexpr bool along_k = inner == 1 || inner == 0, adjacent = along_k || outer == 1 || outer == 0;
+  const S* q = static_cast<const S*>(p);
+  if constexpr (!adjacent) return scattered_operand<T, S>{q, batch, outer, inner};
+  else if constexpr (std::is_same_v<T, S>) return strided_operand<T, along_k>{q, batch, along_k ? outer : inner};
+  else return converted_operand<T, S, along_k>{q, batch, along_k ? outer : inner};
 }
 
 }  // namespace detail
@@ -32,6 +49,7 @@ template <class T, class Strides> FORMWORK_INLINE auto make_operand(const void* 
 template <long Batch, long M, long N, long K, dtype Type, class AStrides, class BStrides, class Arguments, class Tape>
 struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Arguments, Tape>> {
   using T = std::conditional_t<Type == dtype::f64, double, float>;
+  template <int Which> using stored = formwork::element_t<argument_at<Arguments, Which>::type>;
   using runner = tape_runner<T, Arguments, Tape>;
   static constexpr std::size_t scratch_bytes = 0;
   static constexpr int accumulator_slot = tape_traits<Tape>::slot_of(opcode::accumulator);
@@ -59,7 +77,7 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
 
   FORMWORK_HIDDEN static void run(launch_context const& ctx) {
     contract<T, static_cast<int>(Batch), static_cast<int>(M), static_cast<int>(N), static_cast<int>(K)>(
-        detail::make_operand<T, AStrides>(ctx.arguments[0]), detail::make_operand<T, BStrides>(ctx.arguments[1]), epilogue{ctx});
+        detail::make_operand<T, stored<0>, AStrides>(ctx.arguments[0]), detail::make_operand<T, stored<1>, BStrides>(ctx.arguments[1]), epilogue{ctx});
   }
 };
 

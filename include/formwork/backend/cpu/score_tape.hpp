@@ -57,11 +57,12 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
     if constexpr (!std::is_empty_v<accumulators>) each([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
       if constexpr (N::what == opcode::lookup_gradient) {
         using address = typename argument_at<Arguments, N::argument>::row;
-        T* out = static_cast<T*>(arguments[N::argument]);
+        using stored = formwork::element_t<argument_at<Arguments, N::argument>::type>;
+        stored* out = static_cast<stored*>(arguments[N::argument]);
         for (std::size_t e = 0; e < facts::template table_elements<N>(); ++e) {
           T total = 0;
           for (int i = 0; i < count; ++i) total += first[i].sum[facts::table_offset(K) + e];
-          out[address::offset(static_cast<long>(e))] = total;
+          out[address::offset(static_cast<long>(e))] = static_cast<stored>(total);
         }
       }
     });
@@ -114,7 +115,7 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
           using a = argument_at<Arguments, N::argument>;
           const auto* base = static_cast<const formwork::element_t<a::type>*>(arguments[N::argument]);
           const integers offset = place_in_table<N, 0>(here);
-          if constexpr (class_of(N::type) == slot_class::floating) here.f[K] = gather(base, offset, width);
+          if constexpr (class_of(N::type) == slot_class::floating) here.f[K] = gather_as<T>(base, offset);
           else if constexpr (class_of(N::type) == slot_class::integer) here.i[K] = gather(base, offset, width);
         } else if constexpr (N::what == opcode::lookup_gradient) {
           const integers offset = place_in_table<N, 1>(here);

@@ -1,4 +1,4 @@
-// Packs of one element type from memory of another (bfloat16, bytes, integers), boolean bytes, and gathers.
+// Packs of one element type from memory of another (16-bit floats, bytes, integers), boolean bytes, and gathers.
 #pragma once
 
 #include "simd.hpp"
@@ -9,6 +9,7 @@ namespace detail {
 // The integer or floating type that lies in memory for an element of type S.
 template <class S> struct stored { using type = S; };
 template <> struct stored<bf16> { using type = std::uint16_t; };
+template <> struct stored<f16> { using type = std::uint16_t; };
 template <> struct stored<bool> { using type = std::uint8_t; };
 
 template <class S, int Width> using stored_lanes = lanes_t<typename stored<S>::type, Width>;
@@ -80,16 +81,44 @@ template <int Width> FORMWORK_INLINE pack<float, Width> from_bf16(lanes_t<std::u
   return pack<float, Width>(
       (typename pack<float, Width>::vector)(convert_raw<std::uint32_t, std::uint16_t, Width>(a) << 16));
 }
+
+// binary32 <-> binary16, round to nearest even: the same bits as formwork::f16, but for which NaN it is.
+template <int Width> FORMWORK_INLINE lanes_t<std::uint16_t, Width> to_f16(pack<float, Width> a) {
+  using halves = lanes_t<std::uint16_t, Width>;
+#if defined(__AVX512F__)
+  if constexpr (Width == 16) return (halves)_mm512_maskz_cvtps_ph(0xffff, (__m512)a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#endif
+#if defined(__F16C__)
+  if constexpr (Width == 8) return (halves)_mm256_cvtps_ph((__m256)a.v, _MM_FROUND_TO_NEAREST_INT);
+#endif
+  halves r;
+  for (int i = 0; i < Width; ++i) r[i] = f16(a.v[i]).bits;
+  return r;
+}
+template <int Width> FORMWORK_INLINE pack<float, Width> from_f16(lanes_t<std::uint16_t, Width> a) {
+  using floats = typename pack<float, Width>::vector;
+#if defined(__AVX512F__)
+  if constexpr (Width == 16) return pack<float, Width>((floats)_mm512_maskz_cvtph_ps(0xffff, (__m256i)a));
+#endif
+#if defined(__F16C__)
+  if constexpr (Width == 8) return pack<float, Width>((floats)_mm256_cvtph_ps((__m128i)a));
+#endif
+  floats r;
+  for (int i = 0; i < Width; ++i) r[i] = std::bit_cast<f16>(static_cast<std::uint16_t>(a[i]));
+  return pack<float, Width>(r);
+}
 }  // namespace detail
 
 namespace detail {
 template <class T, class S, int Width> FORMWORK_INLINE pack<T, Width> decode(stored_lanes<S, Width> r) {
   if constexpr (std::is_same_v<S, bf16>) return convert<T>(from_bf16<Width>(r));
+  else if constexpr (std::is_same_v<S, f16>) return convert<T>(from_f16<Width>(r));
   else if constexpr (std::is_same_v<S, T>) return pack<T, Width>(r);
   else return pack<T, Width>((typename pack<T, Width>::vector)convert_raw<T, typename stored<S>::type, Width>(r));
 }
 template <class S, class T, int Width> FORMWORK_INLINE stored_lanes<S, Width> encode(pack<T, Width> a) {
   if constexpr (std::is_same_v<S, bf16>) return to_bf16<Width>(convert<float>(a));
+  else if constexpr (std::is_same_v<S, f16>) return to_f16<Width>(convert<float>(a));
   else if constexpr (std::is_same_v<S, bool>)
     return __builtin_convertvector((a != pack<T, Width>(T(0))).v & mask_integer_t<T>(1), stored_lanes<S, Width>);
   else if constexpr (std::is_same_v<S, T>) return a.v;
@@ -106,7 +135,7 @@ FORMWORK_INLINE pack<T, Width> load_as(const S* p, int count) {
   return detail::decode<T, S, Width>(detail::load_raw<S, Width>(p, count));
 }
 
-// The reverse: bfloat16 rounds to nearest even, integers truncate, a boolean is (x != 0).
+// The reverse: 16-bit floats round to nearest even, integers truncate, a boolean is (x != 0).
 template <class S, class T, int Width> FORMWORK_INLINE void store_as(S* p, pack<T, Width> a) {
   detail::store_raw<S, Width>(p, detail::encode<S>(a));
 }
@@ -159,6 +188,16 @@ FORMWORK_INLINE pack<T, Width> gather(const T* base, pack<std::int32_t, Width> i
   pack<T, Width> r(T(0));
   for (int i = 0; i < Width; ++i) if (i < count) r.v[i] = base[index.v[i]];
   return r;
+}
+
+// The same, by value as pack<T, Width>.
+template <class T, class S, int Width> FORMWORK_INLINE pack<T, Width> gather_as(const S* base, pack<std::int32_t, Width> index) {
+  if constexpr (std::is_arithmetic_v<S>) return convert<T>(gather(base, index));
+  else {
+    pack<T, Width> r;
+    for (int i = 0; i < Width; ++i) r.v[i] = static_cast<T>(base[index.v[i]]);
+    return r;
+  }
 }
 
 }  // namespace formwork::cpu

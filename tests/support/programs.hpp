@@ -1,0 +1,27 @@
+// Programs of traced functions, to be compiled for any backend.
+#pragma once
+
+#include "formwork/passes/differentiate.hpp"
+#include "formwork/passes/lower_precision.hpp"
+#include "formwork/passes/simplify.hpp"
+#include "support/program_test.hpp"
+
+namespace formwork::testing {
+
+// f32 work of at most `roundings` roundings in a row: errors are independent, of at most half a unit in the last place.
+constexpr double f32_tolerance(double roundings) { return 3 * std::sqrt(roundings) * 0x1p-24; }
+
+// Loss and gradients of a function of a module and inputs.
+template <class Function, class Module, class Inputs = nothing> struct gradients_of {
+  static constexpr graph make() { return simplify(differentiate(simplify(trace<Function, Module, Inputs>(), stop_gradients::keep))); }
+};
+template <class Function, class Module, class Inputs = nothing> struct values_of {
+  static constexpr graph make() { return simplify(trace<Function, Module, Inputs>()); }
+};
+
+// The same with 16-bit storage.
+template <class Source, dtype Storage> struct lowered {
+  static constexpr graph make() { return lower_precision(Source::make(), Storage); }
+};
+
+}  // namespace formwork::testing
