@@ -84,26 +84,53 @@ TEST_CASE("assign: a product with a bias, GELU and residual is one kernel") {
         }), 16 + M));
 }
 
-TEST_CASE("assign: attention with a mask") {
-  constexpr long B = 2, T = 17, H = 2, D = 8;
-  auto q = random_tensor<shape<B, T, H, D>>(1), k = random_tensor<shape<B, T, H, D>>(2), v = random_tensor<shape<B, T, H, D>>(3);
-  auto y = evaluate(attend(q, k, v, with_mask(causal)));
-  std::vector<double> want;
+namespace {
+
+constexpr long B = 2, T = 17, H = 2, D = 8;
+using heads = shape<B, T, H, D>;
+
+// Causal attention, element by element.
+template <class Number> std::vector<double> causal_attention(tensor<Number, heads> const& q, tensor<Number, heads> const& k, tensor<Number, heads> const& v) {
+  std::vector<double> all;
   for (long b = 0; b < B; ++b)
     for (long t = 0; t < T; ++t)
       for (long h = 0; h < H; ++h) {
         std::vector<double> s;
         for (long u = 0; u <= t; ++u) {
           s.push_back(0);
-          for (long d = 0; d < D; ++d) s.back() += double(q(b, t, h, d)) * k(b, u, h, d) / std::sqrt(double(D));
+          for (long d = 0; d < D; ++d) s.back() += double(q(b, t, h, d)) * double(k(b, u, h, d)) / std::sqrt(double(D));
         }
         s = softmax_of(s);
         for (long d = 0; d < D; ++d) {
-          want.push_back(0);
-          for (long u = 0; u <= t; ++u) want.back() += s[static_cast<std::size_t>(u)] * v(b, u, h, d);
+          all.push_back(0);
+          for (long u = 0; u <= t; ++u) all.back() += s[static_cast<std::size_t>(u)] * double(v(b, u, h, d));
         }
       }
-  CHECK(near(values(y), want, 32 + D + T));
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("assign: attention with a mask") {
+  auto q = random_tensor<heads>(1), k = random_tensor<heads>(2), v = random_tensor<heads>(3);
+  CHECK(near(values(evaluate(attend(q, k, v, with_mask(causal)))), causal_attention(q, k, v), 32 + D + T));
+}
+
+TEST_CASE("assign: attention and products of doubles, behind pointers of the caller's") {
+  auto q = random_tensor<heads, double>(1), k = random_tensor<heads, double>(2), v = random_tensor<heads, double>(3);
+  std::vector<double> out(B * T * H * D);
+  using doubles = view<const double, heads>;
+  assign(view<double, heads>(out.data()), attend(doubles(q.data()), doubles(k.data()), doubles(v.data()), with_mask(causal)));
+  // The truth is of the same precision, so that its roundings count as well.
+  CHECK(near(out, causal_attention(q, k, v), 2 * (32 + D + T), testing::f64_epsilon));
+
+  auto x = random_tensor<shape<B * T, H * D>, double>(4);
+  auto w = random_tensor<shape<H * D, 5>, double>(5);
+  CHECK(near(values(evaluate(gelu(matmul(x, w)))), truth(B * T * 5, [&](long i) {
+          double s = 0;
+          for (long c = 0; c < H * D; ++c) s += x(i / 5, c) * w(c, i % 5);
+          return testing::gelu(s);
+        }), 2 * (16 + H * D), testing::f64_epsilon));
 }
 
 TEST_CASE("assign: cross-entropy") {

@@ -1,4 +1,4 @@
-// Comparison of an f32 result with f64 truth. The check must also reject zeros, a result that is 1% off, and two
+// Comparison of a result with f64 truth. The check must also reject zeros, a result that is 1% off, and two
 // exchanged elements, or it proves nothing.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace formwork::testing {
 
-inline constexpr double f32_epsilon = std::numeric_limits<float>::epsilon() / 2.0;
+inline constexpr double f32_epsilon = std::numeric_limits<float>::epsilon() / 2.0, f64_epsilon = std::numeric_limits<double>::epsilon() / 2.0;
 
 // Largest error over the largest magnitude of the truth.
 inline double worst(std::vector<double> const& got, std::vector<double> const& truth) {
@@ -26,9 +26,9 @@ inline double worst(std::vector<double> const& got, std::vector<double> const& t
   return error / (most > 0 ? most : 1);
 }
 
-// `roundings`: f32 roundings that may add up in one element.
-inline bool near(std::vector<double> const& got, std::vector<double> const& truth, double roundings) {
-  const double tolerance = roundings * f32_epsilon;
+// `roundings`: roundings, of at most `epsilon` each, that may add up in one element.
+inline bool near(std::vector<double> const& got, std::vector<double> const& truth, double roundings, double epsilon = f32_epsilon) {
+  const double tolerance = roundings * epsilon;
   auto fits = [&](std::vector<double> const& x) { return x.size() == truth.size() && worst(x, truth) <= tolerance; };
   auto zeros = truth, off = truth, exchanged = truth;
   std::fill(zeros.begin(), zeros.end(), 0.0);
@@ -50,10 +50,10 @@ template <class X> std::vector<double> values(X const& x) {
   return r;
 }
 
-template <class Shape> tensor<float, Shape> random_tensor(unsigned seed, float spread = 1) {
+template <class Shape, class T = float> tensor<T, Shape> random_tensor(unsigned seed, float spread = 1) {
   std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, spread);
-  tensor<float, Shape> t(uninitialized);
+  std::normal_distribution<T> normal(0, static_cast<T>(spread));
+  tensor<T, Shape> t(uninitialized);
   for (long i = 0; i < t.elements; ++i) t.data()[i] = normal(random);
   return t;
 }
