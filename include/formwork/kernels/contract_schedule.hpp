@@ -11,7 +11,6 @@ struct contract_schedule {
   int tile_columns;   // nr = tile_vectors * lanes
   int block_depth;    // kc: length of the partial sums; the only member on which the bits of C depend
   int block_rows;     // mc: rows of A packed at once, a multiple of tile_rows
-  int group_columns;  // columns of B packed at once, a multiple of tile_columns
   int block_columns;  // nc: columns of unfinished sums kept at once when k has several blocks
 };
 
@@ -32,12 +31,10 @@ constexpr int equal_blocks(int extent, int limit, int unit) {
 // the fewest unfinished sums, win: blocks of 512 x 384 of A lost 3% to 256 x 768 at 2048 x 768 x 3072 and 2048 x 3072 x 768.
 struct contract_limits {
   int packed;   // block_rows * block_depth: the part of A that stays in the second-level cache
-  int group;    // group_columns * block_depth: the part of B there
   int depth, rows, columns;
 };
 constexpr contract_limits contract_block_limits(int element_bytes) {
-  return {.packed = 4 * 256 * 768 / element_bytes, .group = 4 * 48 * 768 / element_bytes,
-          .depth = 768, .rows = 256, .columns = 4 * 768 / element_bytes};
+  return {.packed = 4 * 256 * 768 / element_bytes, .depth = 768, .rows = 256, .columns = 4 * 768 / element_bytes};
 }
 
 // Register tiles: the accumulators, one row of B and a broadcast of A fit the register file, and the
@@ -54,13 +51,11 @@ constexpr contract_schedule contract_schedule_for(int element_bytes, int m, int 
   const int block_rows = detail::equal_blocks(m, limits.rows, rows);
   const int depth = limits.packed / block_rows < limits.depth ? limits.packed / block_rows : limits.depth;
   const int block_depth = detail::equal_blocks(k, depth, 1);
-  const int panels = limits.group / (block_depth * vectors * lanes);
   return {.tile_rows = rows,
           .tile_vectors = vectors,
           .tile_columns = vectors * lanes,
           .block_depth = block_depth,
           .block_rows = block_rows,
-          .group_columns = (panels > 1 ? panels : 1) * vectors * lanes,
           .block_columns = detail::equal_blocks(n, limits.columns, vectors * lanes)};
 }
 

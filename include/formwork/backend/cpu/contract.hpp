@@ -33,6 +33,9 @@ template <class T> struct store_result {
     if (count == native_width<T>) value.store(p);
     else value.store(p, count);
   }
+  template <class Errands> void touch(Errands& errands, std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column) const {
+    errands.ask_to_write(pointer + batch * batch_stride + row * stride + column);
+  }
 };
 
 // Bytes of packing buffers that each thread maps once, at its first product, whatever the shapes.
@@ -40,8 +43,7 @@ template <class T>
 inline constexpr std::size_t contract_scratch_bytes = [] {
   constexpr auto limits = kernels::contract_block_limits(sizeof(T));
   constexpr std::size_t slack = 64;  // rounding of a block up to whole tiles
-  return sizeof(T) * (limits.packed + 2 * limits.group + slack * limits.depth * 2 +
-                      (limits.rows + slack) * (limits.columns + slack));
+  return sizeof(T) * (limits.packed + slack * limits.depth * 3 + (limits.rows + slack) * (limits.columns + slack));
 }();
 
 namespace detail {
@@ -92,21 +94,20 @@ FORMWORK_INLINE void finish_tile(Epilogue const& epilogue, std::ptrdiff_t batch,
 }
 
 // The rows, columns and k of one product that a thread is at: for each block of rows all blocks of columns, for each of
-// these all of k, for each of these all groups of columns.
+// these all of k, for each of these all panels of columns.
 struct contract_position {
   work_range rows, columns;                    // of the thread
-  int depth, row_limit, column_limit, depth_limit, group_limit;
+  int depth, row_limit, column_limit, depth_limit, panel;
   std::ptrdiff_t row = rows.begin, block = columns.begin, column = block;
   int k = 0;
 
   std::ptrdiff_t block_end() const { return std::min(block + column_limit, columns.end); }
   int rows_here() const { return static_cast<int>(std::min<std::ptrdiff_t>(row_limit, rows.end - row)); }
   int depth_here() const { return std::min(depth_limit, depth - k); }
-  int group_here() const { return static_cast<int>(std::min<std::ptrdiff_t>(group_limit, block_end() - column)); }
+  int panels_here() const { return static_cast<int>((block_end() - block + panel - 1) / panel); }
+  int width_here() const { return static_cast<int>(std::min<std::ptrdiff_t>(panel, block_end() - column)); }
   bool done() const { return row >= rows.end || columns.begin >= columns.end; }
-  void advance() {
-    column += group_limit;
-    if (column < block_end()) return;
+  void next_block() {
     column = block;
     k += depth_limit;
     if (k < depth) return;
@@ -118,66 +119,80 @@ struct contract_position {
     }
     column = block;
   }
+  void next_panel() {
+    column += panel;
+    if (column >= block_end()) next_block();
+  }
 };
 
-// The given rows and columns of one product, on the calling thread. A block of A is packed once and stays in
-// the second-level cache; B passes by in groups of a few tiles' width. While one group is computed with, the next one is
-// packed, or where packing is more than copying, asked for.
+// The given rows and columns of one product, on the calling thread. A block of A is packed once and stays in the
+// second-level cache; B passes by in packed panels of a tile's width. While one panel is computed with, the next one is
+// packed, or where packing is more than copying, its source asked for; so are the next block of A's, and the memory that
+// the epilogue touches.
 //   for rows (mc), columns (nc), k (kc):  A[mc,kc] -> packed
-//     for columns (group):                B[kc,group] -> packed
-//       for columns (nr), rows (mr):      C[mr,nr] += A[mr,kc] B[kc,nr]; after the last k: epilogue
+//     for columns (nr):                   B[kc,nr] -> packed
+//       for rows (mr):                    C[mr,nr] += A[mr,kc] B[kc,nr]; after the last k: epilogue
 template <class T, int TileRows, int TileVectors, bool Ragged, class A, class B, class Epilogue>
 void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue const& epilogue,
                    std::ptrdiff_t batch, work_range row_part, work_range column_part) {
-  constexpr int lanes = native_width<T>, tile_columns = TileVectors * lanes;
+  constexpr int lanes = native_width<T>, panel = TileVectors * lanes;
   constexpr bool copies = operand_in_memory<B> && !B::k_contiguous;
   const int depth_limit = s.schedule.block_depth, row_limit = s.schedule.block_rows;
-  const int group_limit = s.schedule.group_columns;
   const bool whole_depth = s.depth <= depth_limit;
   // Only unfinished sums need a place of bounded size.
   const int column_limit = whole_depth ? static_cast<int>(column_part.end - column_part.begin) : s.schedule.block_columns;
   T* const packed_a = static_cast<T*>(thread_scratch<contract_tag, contract_scratch_bytes<T>>());
   T* packed_b = packed_a + row_limit * depth_limit;
-  T* next_b = packed_b + group_limit * depth_limit;
-  T* const sums = next_b + group_limit * depth_limit;
+  T* next_b = packed_b + panel * depth_limit;
+  T* const sums = next_b + panel * depth_limit;
 
-  contract_position at{row_part, column_part, s.depth, row_limit, column_limit, depth_limit, group_limit};
+  contract_position at{row_part, column_part, s.depth, row_limit, column_limit, depth_limit, panel};
+  tile_errands<T, panel> errands;
+  memory_walk ahead_a, ahead_b;
   T* tile = sums;
-  int copied = 0;  // columns of the group that are packed already
+  bool packed = false;
   while (!at.done()) {
-    const int rows = at.rows_here(), depth = at.depth_here(), group = at.group_here();
+    const int rows = at.rows_here(), depth = at.depth_here(), width = at.width_here();
+    const int tiles = (rows + TileRows - 1) / TileRows;
     const bool last = at.k + depth == s.depth;
     if (at.column == at.block) {
       pack_block<T, TileRows>(packed_a, a, batch, at.row, rows, at.k, depth);
       tile = sums;
+      contract_position block = at;
+      block.next_block();
+      if (!block.done()) ahead_a = memory_of(a, batch, block.row, block.rows_here(), block.k, block.depth_here());
+      ahead_a.cut(tiles * std::min(at.panels_here(), 2));
     }
-    if (copied < group)
-      pack_block<T, tile_columns>(packed_b + copied * depth, b, batch, at.column + copied, group - copied, at.k, depth);
+    if (!packed) pack_block<T, panel>(packed_b, b, batch, at.column, width, at.k, depth);
     contract_position next = at;
-    next.advance();
-    const bool more = !next.done();
-    copied = copies && more ? next.group_here() / tile_columns * tile_columns : 0;
-    std::conditional_t<copies, copy_stream<T, tile_columns>, prefetch_stream> ahead;
-    if constexpr (!copies)
-      if (more) ahead = source_of(b, batch, next.column, next.group_here(), next.k, next.depth_here());
-    for (int c = 0; c < std::max(group, copied); c += tile_columns) {
-      if constexpr (copies)  // panel c of the next group while panel c of this one is computed with
-        if (c < copied)
-          ahead = {b.address(batch, next.column + c, next.k), b.stride, next_b + c * next.depth_here(), next.depth_here() * TileVectors};
-      if (c < group)
-        for (int r = 0; r < rows; r += TileRows) {
-          // What the epilogue touches is on its way while the sums are made.
-          if constexpr (requires { epilogue.prefetch(batch, at.row, at.column); })
-            if (last)
-              for (int y = 0; y < std::min(TileRows, rows - r); ++y)
-                for (int x = 0; x < tile_columns; x += lanes) epilogue.prefetch(batch, at.row + r + y, at.column + c + x);
-          contract_tile<T, TileRows, TileVectors>(depth, packed_a + r * depth, packed_b + c * depth, tile, at.k > 0, ahead);
-          if (last)
-            finish_tile<TileRows, tile_columns, Ragged>(epilogue, batch, at.row + r, std::min(TileRows, rows - r), at.column + c,
-                                                        std::min(tile_columns, group - c), tile);
-          if (!whole_depth) tile += TileRows * tile_columns;
-        }
-      if constexpr (copies) ahead.finish();
+    next.next_panel();
+    packed = copies && !next.done() && next.width_here() == panel;
+    int copies_left = 0;
+    if constexpr (copies) {
+      if (packed) {
+        errands.copy(b.address(batch, next.column, next.k), b.stride, next_b);
+        copies_left = next.depth_here();
+      }
+    } else if (!next.done()) {
+      ahead_b = memory_of(b, batch, next.column, next.width_here(), next.k, next.depth_here());
+      ahead_b.cut(tiles);
+    }
+    const int copies_each = (copies_left + tiles - 1) / tiles;
+    for (int r = 0; r < rows; r += TileRows) {
+      const int valid = std::min(TileRows, rows - r);
+      errands.copies = std::min(copies_each, copies_left);
+      copies_left -= errands.copies;
+      errands.reads = errands.writes = 0;
+      // Asked for earlier, it would be gone again before it is packed.
+      if (at.column + 2 * panel >= at.block_end()) ahead_a.ask(errands);
+      ahead_b.ask(errands);
+      if constexpr (requires { epilogue.touch(errands, batch, at.row, at.column); })
+        if (last)
+          for (int y = 0; y < valid; ++y) epilogue.touch(errands, batch, at.row + r + y, at.column);
+      contract_tile<T, TileRows, TileVectors>(depth, packed_a + r * depth, packed_b, tile, at.k > 0, errands);
+      errands.finish();
+      if (last) finish_tile<TileRows, panel, Ragged>(epilogue, batch, at.row + r, valid, at.column, width, tile);
+      if (!whole_depth) tile += TileRows * panel;
     }
     at = next;
     std::swap(packed_b, next_b);
@@ -216,9 +231,8 @@ void contract(A const& a, B const& b, Epilogue const& epilogue, int rows = M) {
   static_assert(Batch > 0 && M > 0 && N > 0 && K > 0, "contract: every extent must be positive");
   constexpr kernels::contract_schedule schedule = kernels::contract_schedule_for(sizeof(T), M, N, K);
   constexpr bool ragged = N % native_width<T> != 0;
-  static_assert(sizeof(T) * (std::size_t{schedule.block_rows} * schedule.block_depth +
-                             2 * std::size_t{schedule.group_columns} * schedule.block_depth +
-                             std::size_t{schedule.block_rows} * schedule.block_columns) <= contract_scratch_bytes<T>,
+  static_assert(sizeof(T) * (std::size_t{schedule.block_rows} * (schedule.block_depth + schedule.block_columns) +
+                             2u * schedule.tile_columns * schedule.block_depth) <= contract_scratch_bytes<T>,
                 "contract: the schedule's blocks do not fit the packing buffers; lower contract_block_limits");
   detail::contract_any<T, schedule.tile_rows, schedule.tile_vectors, ragged>({Batch, rows, N, K, schedule}, a, b,
                                                                              epilogue);

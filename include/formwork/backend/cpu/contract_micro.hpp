@@ -38,66 +38,76 @@ template <int Count, class Function> FORMWORK_INLINE void unrolled(Function f) {
   }(std::make_integer_sequence<int, Count>{});
 }
 
-// Lines of a block of memory, asked for one after the other while something else is computed.
-struct prefetch_stream {
-  const char* row = nullptr;
-  std::ptrdiff_t stride = 0;  // bytes from row to row
-  int row_bytes = 0, at = 0;
-  std::ptrdiff_t lines = 0;   // left to ask for
+// Memory is asked for in stretches of so many bytes.
+inline constexpr int errand_bytes = 256;
 
-  // The next line, into the second-level cache.
-  FORMWORK_INLINE void step() {
-    if (lines <= 0) return;
-    --lines;
-    __builtin_prefetch(row + at, 0, 2);
-    at += 64;
-    if (at >= row_bytes) {
-      at = 0;
-      row += stride;
-    }
-  }
-};
-
-// Rows of a panel, copied one after the other from where they lie `stride` apart while something else is computed, and
-// asked for some rows before. (Asked for a whole block ahead, rows a multiple of 4 KiB apart share so few sets of the
-// second-level cache that they push each other out: 13% of a product with 3072 columns went into waiting for them.)
-template <class T, int Panel> struct copy_stream {
+// What a tile does for the tiles after it while its sums are made, a little in each round of its loop: a burst of
+// requests would fill the line buffers that the sums need, too. Every instruction of it delays a multiply-add, so that
+// it decides little.
+template <class T, int Panel> struct tile_errands {
+  static constexpr int lanes = native_width<T>, most = 64, ahead = 8;
+  // Rows of the next panel, copied from where they lie `stride` apart, and asked for some rows before. (Asked for a whole
+  // block ahead, rows a multiple of 4 KiB apart share so few sets of the second-level cache that they push each other
+  // out: 13% of a product with 3072 columns went into waiting for them.)
   const T* from = nullptr;
   std::ptrdiff_t stride = 0;
   T* to = nullptr;
-  int vectors = 0;  // left to copy
-  int at = 0;
-  static constexpr int ahead = 8, lanes = native_width<T>;
+  int copies = 0;
+  // What will be read, and what written soon.
+  int reads = 0, writes = 0;
+  const char *read[most], *write[most];
 
-  FORMWORK_INLINE void step() {
-    if (vectors <= 0) return;
-    --vectors;
-    __builtin_prefetch(from + ahead * stride + at, 0, 2);
-    store_whole(load_whole<pack<T, lanes>>(from + at), to);
-    to += lanes;
-    at += lanes;
-    if (at >= Panel) {
-      at = 0;
-      from += stride;
+  void copy(const T* source, std::ptrdiff_t source_stride, T* panel) {
+    from = source;
+    stride = source_stride;
+    to = panel;
+  }
+  void ask_to_read(const void* p) {
+    if (reads < most) read[reads++] = static_cast<const char*>(p);
+  }
+  void ask_to_write(const void* p) {
+    if (writes < most) write[writes++] = static_cast<const char*>(p);
+  }
+  // (The prefetches stand in no lambda: to g++ a function of nothing else is without effect, and its calls go.)
+  FORMWORK_INLINE void round() {
+    if (copies > 0) copy_row();
+    if (reads > 0) {
+      const char* p = read[--reads];
+      for (int n = 0; n < errand_bytes; n += 64) __builtin_prefetch(p + n, 0, 2);
+    }
+    if (writes > 0) {
+      const char* p = write[--writes];
+      for (int n = 0; n < errand_bytes; n += 64) __builtin_prefetch(p + n, 1);
     }
   }
+  // What a tile of few rounds left.
   void finish() {
-    while (vectors > 0) step();
+    while (copies > 0) copy_row();
+  }
+
+ private:
+  FORMWORK_INLINE void copy_row() {
+    --copies;
+    unrolled<Panel / lanes>([&](auto v) {
+      __builtin_prefetch(from + ahead * stride + v * lanes, 0, 2);
+      store_whole(load_whole<pack<T, lanes>>(from + v * lanes), to + v * lanes);
+    });
+    from += stride;
+    to += Panel;
   }
 };
 
-// Steps of k per round of the loop, because index arithmetic would take the ports of the multiply-adds. Each
-// round takes one step of the stream: a burst of requests would fill the line buffers.
-inline constexpr int contract_unroll = 4;
+// Steps of k without index arithmetic, which would take the ports of the multiply-adds; and from errand to errand.
+inline constexpr int contract_unroll = 4, contract_round = 16;
 
 // c[r, j] (+)= sum_k a[k, r] b[k, j] for a tile of Rows x (Vectors * lanes):
 //   a  packed, a[k * Rows + r]
 //   b  packed, b[k * columns + j]
 //   c  the tile, contiguous, c[r * columns + j]
 // Partial sums of earlier blocks of k are taken up from c when `resume`.
-template <class T, int Rows, int Vectors, class Stream>
-[[gnu::noinline]] void contract_tile(std::ptrdiff_t depth, const T* a, const T* b, T* c, bool resume, Stream& stream) {
-  Stream ahead = stream;
+template <class T, int Rows, int Vectors>
+[[gnu::noinline]] void contract_tile(std::ptrdiff_t depth, const T* a, const T* b, T* c, bool resume,
+                                     tile_errands<T, Vectors * native_width<T>>& errands) {
   constexpr int lanes = native_width<T>;
   using vector = pack<T, lanes>;
   vector sum[Rows * Vectors];
@@ -124,16 +134,19 @@ template <class T, int Rows, int Vectors, class Stream>
     a += steps * Rows;
     b += steps * Vectors * lanes;
   };
-  for (; depth >= contract_unroll; depth -= contract_unroll) {
-    unrolled<contract_unroll>(step);
-    advance(contract_unroll);
-    ahead.step();
+  while (depth >= contract_unroll) {
+    const std::ptrdiff_t unrolls = (depth < contract_round ? depth : contract_round) / contract_unroll;
+    for (std::ptrdiff_t n = 0; n < unrolls; ++n) {
+      unrolled<contract_unroll>(step);
+      advance(contract_unroll);
+    }
+    depth -= unrolls * contract_unroll;
+    errands.round();
   }
   for (; depth > 0; --depth) {
     step(std::integral_constant<int, 0>{});
     advance(1);
   }
-  stream = ahead;
   unrolled<Rows * Vectors>([&](auto i) { store_whole(sum[i], c + i * lanes); });
 }
 

@@ -113,17 +113,35 @@ template <class T, int Panel>
     for (int o = 0; o < Panel; ++o) panel[k * Panel + o] = o < count ? source[o * stride + k] : T(0);
 }
 
-// The source of a block, to be asked for while the block before it is computed.
+// The memory of a block, in stretches, to be asked for little by little.
+struct memory_walk {
+  static constexpr int stretch = errand_bytes;
+  const char* row = nullptr;
+  std::ptrdiff_t stride = 0;
+  int rows = 0, row_bytes = 0, at = 0;  // rows left; bytes into the first of them
+  int each = 0;                         // stretches per call of `ask`
+
+  void cut(int parts) { each = (rows * ((row_bytes + stretch - 1) / stretch) + parts - 1) / parts; }
+  template <class Errands> void ask(Errands& errands) {
+    for (int n = each; n > 0 && rows > 0; --n) {
+      errands.ask_to_read(row + at);
+      at += stretch;
+      if (at >= row_bytes) {
+        at = 0;
+        row += stride;
+        --rows;
+      }
+    }
+  }
+};
+// What a block of an operand is packed from; nothing for a computed one.
 template <class Operand>
-prefetch_stream source_of([[maybe_unused]] Operand const& x, [[maybe_unused]] std::ptrdiff_t batch,
-                          [[maybe_unused]] std::ptrdiff_t outer, [[maybe_unused]] int count,
-                          [[maybe_unused]] std::ptrdiff_t k, [[maybe_unused]] int depth) {
+memory_walk memory_of([[maybe_unused]] Operand const& x, [[maybe_unused]] std::ptrdiff_t batch, [[maybe_unused]] std::ptrdiff_t outer,
+                      [[maybe_unused]] int count, [[maybe_unused]] std::ptrdiff_t k, [[maybe_unused]] int depth) {
   if constexpr (operand_in_memory<Operand>) {
     const auto* p = x.address(batch, outer, k);
-    const int rows = Operand::k_contiguous ? count : depth, length = Operand::k_contiguous ? depth : count;
-    const int bytes = length * static_cast<int>(sizeof(*p));
-    return {reinterpret_cast<const char*>(p), x.stride * static_cast<std::ptrdiff_t>(sizeof(*p)), bytes, 0,
-            std::ptrdiff_t(rows) * ((bytes + 63) / 64)};
+    constexpr int size = sizeof(*p);
+    return {reinterpret_cast<const char*>(p), x.stride * size, Operand::k_contiguous ? count : depth, (Operand::k_contiguous ? depth : count) * size};
   } else {
     return {};
   }
@@ -168,6 +186,7 @@ void pack_block(T* panels, Operand const& x, std::ptrdiff_t batch, std::ptrdiff_
     }
   }
 }
+
 
 }  // namespace detail
 }  // namespace formwork::cpu

@@ -57,7 +57,9 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
   struct epilogue {
     launch_context const& ctx;
 
-    FORMWORK_INLINE void prefetch(std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column) const { runner::prefetch(ctx.arguments, batch * M + row, column); }
+    template <class Errands> FORMWORK_INLINE void touch(Errands& errands, std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column) const {
+      runner::touch(errands, ctx.arguments, batch * M + row, column);
+    }
 
     struct extras {
       template <class I, int Slot, class V> FORMWORK_INLINE void accumulate(V const&, std::ptrdiff_t, int) {}
