@@ -1,7 +1,7 @@
-// compile_time <include folder> <programs folder> <compiler> <flags>...: seconds and peak memory of the
-// compiler, for each public header alone and for each program of the folder, as a table in markdown, then
-// what a deeper model costs in comparison. Every figure is the median of three runs; programs take turns, so
-// that what else the machine does falls on all of them.
+// compile_time <include folder> <programs folder> <compiler> <flags>... [--cuda <nvcc> <flags>...]: seconds and peak
+// memory of the compiler, for each public header alone and for each program of the folder (with nvcc those that end
+// in .cu), as tables in markdown, each followed by what a deeper model costs in comparison. Every figure is the median
+// of three runs; programs take turns, so that what else the machine does falls on all of them.
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -84,50 +84,67 @@ std::vector<fs::path> files_below(const fs::path& folder, const std::string& ext
   return files;
 }
 
-int main(int count, char** arguments) {
-  if (count < 4) {
-    std::cerr << "usage: compile_time <include folder> <programs folder> <compiler> <flags>...\n";
-    return 2;
-  }
-  const fs::path include = arguments[1], programs = arguments[2];
-  std::vector<std::string> compile(arguments + 3, arguments + count);
-  for (const char* a : {"-I", include.c_str(), "-x", "c++", "-c", "-o", "/dev/null"}) compile.push_back(a);
-  auto with = [&](const std::string& source) {
-    auto command = compile;
-    command.push_back(source);
-    return command;
-  };
+using command_line = std::vector<std::string>;
 
+void print_heading(const command_line& compile) {
+  std::printf("\n`");
+  for (const auto& a : compile) std::printf("%s ", a.c_str());
+  std::printf("-c`\n\n| file | s | peak MiB |\n|---|---:|---:|\n");
+}
+
+// Each public header alone; those of the CUDA backend are nvcc's.
+void measure_headers(const fs::path& include, const command_line& compile) {
   auto scratch = (fs::temp_directory_path() / "formwork_XXXXXX").string();
   if (!mkdtemp(scratch.data())) {
     std::perror(scratch.c_str());
-    return 1;
+    std::exit(1);
   }
   const auto source = fs::path(scratch) / "header.cpp";
-
-  std::printf("`");
-  for (int i = 3; i < count; ++i) std::printf("%s ", arguments[i]);
-  std::printf("-c`\n\n| file | s | peak MiB |\n|---|---:|---:|\n");
-
-  auto headers = files_below(include, ".hpp");
-  std::erase_if(headers, [](const fs::path& p) {
-    return p.generic_string().find("/backend/cuda/") != std::string::npos;
-  });
-  std::ofstream(source) << "";
-  print_row("(empty)", {measure(with(source)), measure(with(source)), measure(with(source))});
-  for (const auto& header : headers) {
+  auto command = compile;
+  command.push_back(source);
+  auto row = [&](const std::string& name, const std::string& text) {
+    std::ofstream(source) << text;
+    print_row(name, {measure(command), measure(command), measure(command)});
+  };
+  row("(empty)", "");
+  for (const auto& header : files_below(include, ".hpp")) {
+    if (header.generic_string().find("/backend/cuda/") != std::string::npos) continue;
     const auto name = header.lexically_relative(include).generic_string();
-    std::ofstream(source) << "#include <" << name << ">\n";
-    print_row(name, {measure(with(source)), measure(with(source)), measure(with(source))});
+    row(name, "#include <" + name + ">\n");
   }
-  const auto sources = files_below(programs, ".cpp");
+  fs::remove_all(scratch);
+}
+
+void measure_programs(const fs::path& programs, const std::string& extension, const command_line& compile) {
+  const auto sources = files_below(programs, extension);
   std::vector<std::vector<cost>> runs(sources.size());
   for (int round = 0; round < 3; ++round)
-    for (std::size_t i = 0; i < sources.size(); ++i) runs[i].push_back(measure(with(sources[i])));
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      auto command = compile;
+      command.push_back(sources[i]);
+      runs[i].push_back(measure(command));
+    }
   std::vector<cost> medians;
   for (std::size_t i = 0; i < sources.size(); ++i)
     medians.push_back(print_row(sources[i].lexically_relative(programs.parent_path()).generic_string(), runs[i]));
   print_ratios(sources, medians);
+}
 
-  fs::remove_all(scratch);
+int main(int count, char** arguments) {
+  if (count < 4) {
+    std::cerr << "usage: compile_time <include folder> <programs folder> <compiler> <flags>... [--cuda <nvcc> <flags>...]\n";
+    return 2;
+  }
+  const fs::path include = arguments[1], programs = arguments[2];
+  const auto end = arguments + count, cuda = std::find(arguments + 3, end, std::string("--cuda"));
+  const auto compiling = [&](command_line command, std::initializer_list<std::string> options) {
+    print_heading(command);
+    command.insert(command.end(), options);
+    command.insert(command.end(), {"-I", include, "-c", "-o", "/dev/null"});
+    return command;
+  };
+  const auto host = compiling({arguments + 3, cuda}, {"-x", "c++"});
+  measure_headers(include, host);
+  measure_programs(programs, ".cpp", host);
+  if (cuda != end) measure_programs(programs, ".cu", compiling({cuda + 1, end}, {}));
 }

@@ -1,0 +1,4 @@
+// GPT-2 on a GPU, 48 layers: gradients and AdamW.
+#include "gpt2_training.cuh"
+
+int main() { return train_once<48>(); }
