@@ -120,6 +120,7 @@
 
 // Kernels: a group as a tape of instructions, first as data, then as a type.
 #include "kernels/instruction.hpp"
+#include "kernels/placed_layout.hpp"
 #include "kernels/lower.hpp"
 #include "kernels/lower_attend.hpp"
 #include "kernels/frozen.hpp"

@@ -259,6 +259,14 @@ class interpreter {
         }
         return y;
       }
+      case kind::replace: {
+        tensor const &rows = operand(n, 1), &others = operand(n, 2);
+        y = operand(n, 0);
+        const std::size_t width = others.size() / rows.size();
+        for (std::size_t i = 0; i < others.size(); ++i)
+          if (rows[i / width] >= 0 && rows[i / width] < static_cast<double>(n.shape[0])) y[static_cast<std::size_t>(rows[i / width]) * width + i % width] = others[i];
+        return y;
+      }
       case kind::attend: return attend(id, n);
       case kind::attend_backward: return attend_backward(id, n);
       case kind::result: {

@@ -145,6 +145,7 @@ inline bool good_shape(graph const& g, node const& n) {
     case kind::contract: return product(x(0).shape, x(1).shape, n.shape) && x(0).type == x(1).type;
     case kind::gather: return rows(x(0).shape, x(1).shape, n.shape) && integers;
     case kind::scatter: return rows(n.shape, x(1).shape, x(2).shape) && integers && (n.in[0] < 0 || x(0).shape == n.shape);
+    case kind::replace: return rows(n.shape, x(1).shape, x(2).shape) && integers && x(0).shape == n.shape;
     case kind::lookup: return n.inputs == 1 + x(0).shape.rank && n.shape.rank == 0 && is_score_scope(g, n.scope);
     case kind::lookup_gradient: return x(0).what == kind::lookup && (n.in[2] < 0 || x(2).what == kind::lookup_gradient);
     case kind::attend: return attention(g, n);

@@ -23,6 +23,7 @@ enum class opcode : std::uint8_t {
   keep,            // element slot in[0] to the row's scratch
   recall,          // and back, in later stages
   store,           // slot in[0] to argument
+  place,           // slot in[0] to the row of argument that row slot in[1] names, if there is one
   accumulator,     // a product's finished sum
   lookup,          // argument at the slots in[...], inside a score
   score,           // q k
@@ -47,7 +48,7 @@ struct instruction {
 struct argument {
   dtype type = dtype::f32;
   bool write = false;
-  bool gathered = false;  // a table whose rows are named by an index
+  bool gathered = false;  // rows of a table, named by an index
   address row, column;
   place from;            // what the address is relative to
   long offset = 0;       // elements

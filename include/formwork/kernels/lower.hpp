@@ -1,29 +1,12 @@
 // lower: a group becomes a kernel: members become instructions, operands become arguments with addresses.
 #pragma once
 
-#include "../passes/plan.hpp"
 #include "instruction.hpp"
+#include "placed_layout.hpp"
 
 namespace formwork {
 
 namespace detail {
-
-// The strides of a node's storage once it is placed.
-struct placed_layout {
-  graph const& g;
-  memory_plan const& m;
-  constexpr access operator()(int id) const {
-    access a;
-    place const& p = m.at[static_cast<std::size_t>(id)];
-    if (p.stride.rank == g[id].shape.rank && (g[id].shape.rank > 0 || p.buffer >= 0 || p.where != region::workspace)) {
-      a.stride = p.stride;
-      a.offset = p.first;
-    } else {
-      a.stride = contiguous_strides(g[id].shape);
-    }
-    return a;
-  }
-};
 
 class lowering {
  public:
@@ -192,25 +175,17 @@ class lowering {
         break;
       case kind::gather: {
         r.what = opcode::gather;
-        // The index is one per row; the table's rows are addressed by it.
-        r.in[0] = gather_index(n.in[1]);
-        int source = storage_behind(g, n.in[0]);
-        access a = resolve(g, n.in[0], placed_layout{g, m});
-        argument t;
-        t.type = n.type;
-        t.from = where(source);
-        t.offset = a.offset;
-        t.node = source;
-        t.row.rank = 1;
-        t.row.extent[0] = a.shape.size[0];
-        t.row.stride[0] = a.stride.size[0];
-        t.column = coalesce(a.shape, a.stride, 1, a.shape.rank);
-        // Its pointer moves to the row that the index names, so it is no one else's argument.
-        t.gathered = true;
-        k.arguments.push_back(t);
-        r.argument = static_cast<int>(k.arguments.size()) - 1;
+        r.in[0] = row_index(n.in[1]);
+        r.argument = rows_named_by_index(storage_behind(g, n.in[0]), n.in[0], n.type, false);
         break;
       }
+      case kind::replace:
+        if (!same_memory(storage_behind(g, n.in[0]), id)) throw "rows are replaced in a state's own memory: please report it with describe() of the program";
+        r.what = opcode::place;
+        r.in[0] = operand(n.in[2], false, mask);
+        r.in[1] = row_index(n.in[1]);
+        r.argument = rows_named_by_index(id, id, n.type, true);
+        break;
       case kind::sum: case kind::maximum: {
         bool row = at == level::row;
         r.what = n.what == kind::sum ? (row ? opcode::reduce_sum : opcode::column_sum) : (row ? opcode::reduce_maximum : opcode::column_maximum);
@@ -235,16 +210,17 @@ class lowering {
       recall.argument = k.kept++;
       add(recall);
     }
-    if (stored_here(id) && at != level::column) store(id, s, at, at == level::row ? stages.first[i] + (is_reduction(n.what) ? 1 : 0) : stages.first[i]);
+    if (stored_here(id) && at != level::column && n.what != kind::replace) store(id, s, at, at == level::row ? stages.first[i] + (is_reduction(n.what) ? 1 : 0) : stages.first[i]);
   }
 
-  constexpr int gather_index(int x) {
+  // One number per row of the kernel.
+  constexpr int row_index(int x) {
     argument a;
     access v = resolve(g, x, placed_layout{g, m});
     dims rows = domain;
     rows.rank = split;
     dims stride;
-    if (!v.ok || !restride(v.shape, v.stride, rows, stride)) throw "the indices of a gather do not fit its rows";
+    if (!v.ok || !restride(v.shape, v.stride, rows, stride)) throw "indices do not fit the rows that they name";
     a.type = g[x].type;
     a.from = where(v.source);
     a.offset = v.offset;
@@ -253,6 +229,25 @@ class lowering {
     instruction i{.what = opcode::load, .type = g[x].type, .at = level::row};
     i.argument = add_argument(a);
     return add(i, x);
+  }
+
+  // The rows of x, stored as `source`, at the columns of the domain; its pointer moves from row to row, so that it is no
+  // one else's argument.
+  constexpr int rows_named_by_index(int source, int x, dtype type, bool write) {
+    access a = resolve(g, x, placed_layout{g, m});
+    argument t;
+    t.type = type;
+    t.write = write;
+    t.from = where(source);
+    t.offset = a.offset;
+    t.node = source;
+    t.row.rank = 1;
+    t.row.extent[0] = a.shape.size[0];
+    t.row.stride[0] = a.stride.size[0];
+    t.column = coalesce(a.shape, a.stride, 1, a.shape.rank);
+    t.gathered = true;
+    k.arguments.push_back(t);
+    return static_cast<int>(k.arguments.size()) - 1;
   }
 
   // A column reduction's result: one element per column.

@@ -58,7 +58,7 @@ template <class T, class... A, class... I> struct row_runner<T, tape_arguments<A
   }
 
   // Row-level instructions of a stage (before its walk; stage == stages: after the last). A gather moves the row
-  // pointer of its table to the row that the index names.
+  // pointer of its table to the row that the index names, and so does what is placed: nowhere if there is no such row.
   template <int Stage, class Context> FORMWORK_INLINE FORMWORK_FN static void run(Context const& ctx, row_t& row, pointers& p) {
     run_all<Stage>(ctx, row, p, std::make_index_sequence<sizeof...(I)>{});
   }
@@ -92,12 +92,15 @@ template <class T, class... A, class... I> struct row_runner<T, tape_arguments<A
   template <int Stage, bool Stores, class N, int K, class Context>
   FORMWORK_INLINE FORMWORK_FN static void one([[maybe_unused]] Context const& ctx, row_t& row, pointers& p) {
     constexpr slot_class c = class_of(N::type);
-    if constexpr (N::what == opcode::gather && Stage == 0) {
+    if constexpr ((N::what == opcode::gather || N::what == opcode::place) && Stage == 0) {
       using table = argument_at<list, N::argument>;
-      std::ptrdiff_t at = row.i[N::template in<0>()];
+      constexpr bool places = N::what == opcode::place;
+      std::ptrdiff_t at = row.i[N::template in<places ? 1 : 0>()];
       constexpr std::ptrdiff_t last = table::row::extent(0) - 1;
+      const bool outside = at < 0 || at > last;
       at = at < 0 ? 0 : at > last ? last : at;
-      p.data[N::argument] = static_cast<char*>(ctx.arguments[N::argument]) + at * table::row::stride(0) * static_cast<std::ptrdiff_t>(size_of(table::type));
+      if (places && outside) p.data[N::argument] = nullptr;
+      else p.data[N::argument] = static_cast<char*>(ctx.arguments[N::argument]) + at * table::row::stride(0) * static_cast<std::ptrdiff_t>(size_of(table::type));
     }
     if constexpr (N::at == level::row && N::stage == Stage) {
       using element = element_t<N::type>;

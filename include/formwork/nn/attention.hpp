@@ -42,36 +42,33 @@ constexpr auto attend_causally(attention_operands<Query, Key> const& x, Argument
 
 // A step of a generation: some times from `position` on (i32, scalar). Each attention layer keeps the keys and values of
 // the times before them as state, up to Context times. Those kept beyond the last time are nobody's yet.
-template <long Context, class Position> struct cached {
+template <long Context, class Position, class Places> struct cached {
   Position position;
+  Places places;  // (B, T), i32: of these times among the (B Context) that are kept; -1 beyond the context
 };
 
-namespace detail {
-
-// kept (B, Context, G, D) with the times now (B, T, G, D) in the places from `position` on.
-template <typed_value Now, typed_value Kept, typed_value Position>
-constexpr auto placed_from(Position const& position, Now const& now, Kept const& kept) {
-  constexpr long rows = Now::shape[0], times = Now::shape[1], width = Now::shape[2] * Now::shape[3], context = Kept::shape[1];
-  auto place = index_along<1>(kept);
-  if constexpr (times == 1) {
-    return select(place == position, now, kept);
+// Of tokens (B, T).
+template <long Context, typed_value Tokens, typed_value Position> constexpr auto cached_from(Tokens const& tokens, Position const& position) {
+  constexpr long rows = Tokens::shape[0], times = Tokens::shape[1];
+  if constexpr (rows * times == 1) {
+    auto places = reshape<1, 1>(position);
+    return cached<Context, Position, decltype(places)>{position, places};
   } else {
-    auto time = max(min(unsqueeze<0>(iota<context>(now)) - position, static_cast<int>(times - 1)), 0);
-    auto from = unsqueeze<-1>(iota<rows>(now)) * static_cast<int>(times) + time;
-    auto moved = reshape<rows, context, Now::shape[2], Now::shape[3]>(gather(reshape<rows * times, width>(now), from));
-    return select(place >= position && place < position + static_cast<int>(times), moved, kept);
+    auto time = iota<times>(tokens) + position;
+    auto place = unsqueeze<-1>(iota<rows>(tokens)) * static_cast<int>(Context) + time;
+    auto places = select(time < static_cast<int>(Context), place, -1);
+    return cached<Context, Position, decltype(places)>{position, places};
   }
 }
 
-}  // namespace detail
-
 // attend() of T times, (B, T, H, D), to the kept times and each to those up to itself: (B, T, H D).
-template <class Query, class Key, long Context, class Position>
-constexpr auto attend_causally(attention_operands<Query, Key> const& x, cached<Context, Position> const& at_step) {
-  using kept = shape<Key::shape[0], Context, Key::shape[2], Key::shape[3]>;
+template <class Query, class Key, long Context, class Position, class Places>
+constexpr auto attend_causally(attention_operands<Query, Key> const& x, cached<Context, Position, Places> const& at_step) {
+  constexpr long rows = Key::shape[0], times = Key::shape[1], width = Key::shape[2] * Key::shape[3];
+  using kept = shape<rows, Context, Key::shape[2], Key::shape[3]>;
   auto extended = [&](Key const& now, std::string_view name) {
-    auto before = state<Key::type, kept>(now, name);
-    auto after = detail::placed_from(at_step.position, now, before);
+    auto before = reshape<rows * Context, width>(state<Key::type, kept>(now, name));
+    auto after = reshape<rows, Context, Key::shape[2], Key::shape[3]>(replace_rows(before, at_step.places, reshape<rows, times, width>(now)));
     keep_state(after, name);
     return after;
   };
@@ -135,8 +132,8 @@ struct grouped_query_attention {
   constexpr auto operator()(X const& x, Argument const&... argument) const {
     return projection(attend_causally(operands(x), argument...));
   }
-  template <typed_value X, long Context, class Position>
-  constexpr auto operator()(X const& x, cached<Context, Position> const& at_step) const {
+  template <typed_value X, long Context, class Position, class Places>
+  constexpr auto operator()(X const& x, cached<Context, Position, Places> const& at_step) const {
     return projection(attend_causally(operands(x, at_step.position), at_step));
   }
 };
@@ -168,8 +165,8 @@ struct fused_grouped_query_attention {
   constexpr auto operator()(X const& x, Argument const&... argument) const {
     return projection(attend_causally(operands(x), argument...));
   }
-  template <typed_value X, long Context, class Position>
-  constexpr auto operator()(X const& x, cached<Context, Position> const& at_step) const {
+  template <typed_value X, long Context, class Position, class Places>
+  constexpr auto operator()(X const& x, cached<Context, Position, Places> const& at_step) const {
     return projection(attend_causally(operands(x, at_step.position), at_step));
   }
 };

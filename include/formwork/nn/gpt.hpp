@@ -61,7 +61,7 @@ template <gpt_configuration Config> struct gpt {
   template <typed_value Tokens, typed_value Position>
   constexpr auto decode(Tokens const& tokens, Position const& position) const {
     auto x = token_embedding(tokens) + position_embedding(iota<Tokens::shape[1]>(tokens) + position);
-    return token_embedding.unembed(norm(blocks(x, mode::evaluation{}, cached<context, Position>{position})));
+    return token_embedding.unembed(norm(blocks(x, mode::evaluation{}, cached_from<context>(tokens, position))));
   }
 
   // Mean cross-entropy of the targets in nats, a scalar.

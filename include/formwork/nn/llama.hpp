@@ -63,7 +63,7 @@ template <llama_configuration Config> struct llama {
   // (B, T, vocabulary). What the earlier times left is state (see `cached`).
   template <typed_value Tokens, typed_value Position>
   constexpr auto decode(Tokens const& tokens, Position const& position) const {
-    return logits_from(norm(blocks(token_embedding(tokens), mode::evaluation{}, cached<context, Position>{position})));
+    return logits_from(norm(blocks(token_embedding(tokens), mode::evaluation{}, cached_from<context>(tokens, position))));
   }
 
   // Mean cross-entropy of the targets in nats, a scalar.

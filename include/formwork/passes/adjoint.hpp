@@ -113,6 +113,7 @@ constexpr void operand_adjoints(graph& g, node const& n, int i, int dy, int* dx)
       dx[0] = n.in[0] < 0 ? -1 : dy;
       dx[2] = build::cast(g, build::gather(g, dy, n.in[1]), g[n.in[2]].type);
       break;
+    case kind::replace: throw "a state that is kept for the next run has no derivative";
     case kind::attend_backward:
     case kind::lookup_gradient: throw "attention has no second derivative here";
     default: break;

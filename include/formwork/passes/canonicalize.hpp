@@ -20,7 +20,7 @@ constexpr int copy_node(graph& g, int x, int scope) {
 
 // Computed by a kernel, as opposed to views, leaves and what callers own.
 constexpr bool is_computed(kind k) {
-  return is_elementwise(k) || is_reduction(k) || k == kind::contract || k == kind::gather || k == kind::scatter ||
+  return is_elementwise(k) || is_reduction(k) || k == kind::contract || k == kind::gather || k == kind::scatter || k == kind::replace ||
          k == kind::attend || k == kind::attend_backward || k == kind::result || k == kind::concatenate;
 }
 
@@ -147,6 +147,12 @@ constexpr graph canonicalize(graph const& from) {
           address all = coalesce(a.shape, a.stride, 0, a.shape.rank);
           return all.rank == 0 || (all.rank == 1 && all.stride[0] == 1);
         });
+        g.nodes.push_back(n);
+        to = g.size() - 1;
+        break;
+      case kind::replace:
+        if (g[behind_reshapes(g, n.in[0])].what != kind::input) throw "rows can be replaced in a state only";
+        for (int k = 1; k < 3; ++k) in_memory(n, k, [](access const&) { return true; });
         g.nodes.push_back(n);
         to = g.size() - 1;
         break;

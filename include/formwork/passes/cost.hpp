@@ -144,7 +144,7 @@ namespace detail {
 
 constexpr long bytes_of(graph const& g, int x) { return g[x].shape.elements() * static_cast<long>(size_of(g[x].type)); }
 
-// Of a table only the rows that are asked for are read; rows are added into a sum in place.
+// Of a table only the rows that are asked for are read; rows are added into a sum, and replaced in a state, in place.
 constexpr long bytes_moved(fusion const& f, int k) {
   graph const& g = f.g;
   group const& K = f.groups[static_cast<std::size_t>(k)];
@@ -152,15 +152,17 @@ constexpr long bytes_moved(fusion const& f, int k) {
   for (int x : f.reads[static_cast<std::size_t>(k)]) {
     if (g[x].what == kind::concatenate) continue;  // its parts count
     long most = bytes_of(g, x);
+    bool replaced = false;
     for (int m : K.members) {
+      replaced = replaced || (g[m].what == kind::replace && storage_behind(g, g[m].in[0]) == x);
       if (g[m].what == kind::gather && storage_behind(g, g[m].in[0]) == x && bytes_of(g, m) < most) most = bytes_of(g, m);
       if (g[m].what == kind::scatter && g[m].in[0] >= 0 && storage_behind(g, g[m].in[0]) == x && bytes_of(g, g[m].in[2]) < most) most = bytes_of(g, g[m].in[2]);
     }
-    bytes += most;
+    if (!replaced) bytes += most;
   }
   for (int m : K.members) {
     if (!f.stored[static_cast<std::size_t>(m)] || f.owner[static_cast<std::size_t>(m)] != k) continue;
-    long most = bytes_of(g, m);
+    long most = bytes_of(g, g[m].what == kind::replace ? g[m].in[2] : m);
     if (g[m].what == kind::scatter && g[m].in[0] >= 0 && bytes_of(g, g[m].in[2]) < most) most = bytes_of(g, g[m].in[2]);
     bytes += most;
   }

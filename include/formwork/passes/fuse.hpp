@@ -41,6 +41,7 @@ class fuser : operand_reader {
           if (!in_score(i)) place_map(i);
           break;
         case kind::sum: case kind::maximum: place_reduction(i); break;
+        case kind::replace: place_replace(i); break;
         default: break;
       }
     }
@@ -153,8 +154,8 @@ class fuser : operand_reader {
       if (o.free) continue;
       if (owner(o.source) == k || is_member(k, o.source)) {
         // Inside the group: element by element, or one value per row of a finished reduction.
-        bool column = is_reduction(g[o.source].what) && reduces_columns(o.source);
-        if (!column && (o.in_order || (o.per_row && level_is_row(k, o.source)))) continue;
+        bool whole = (is_reduction(g[o.source].what) && reduces_columns(o.source)) || g[o.source].what == kind::replace;
+        if (!whole && (o.in_order || (o.per_row && level_is_row(k, o.source)))) continue;
         return false;
       }
       if (is_floating_node(o.source) && g[o.source].scope == g[i].scope && (o.in_order || o.per_row) && can_take(k, o.source, depth + 1))
@@ -204,14 +205,14 @@ class fuser : operand_reader {
     for (int j = 0; j < g[i].inputs; ++j) {
       int x = g[i].in[static_cast<std::size_t>(j)];
       operand o = look(x);
-      if (o.free || (g[i].what != kind::gather && is_member(k, o.source))) continue;
+      if (o.free || (!reads_memory(g[i].what) && is_member(k, o.source))) continue;
       if (joins(k, i, o)) prepare(k, o.source, in_round);
       else need(x, k);
     }
   }
   // Is an operand of i computed in k, rather than read from memory?
   constexpr bool joins(int k, int i, operand const& o) {
-    if (options.apart || g[i].what == kind::gather || g[o.source].scope != g[i].scope || !(o.in_order || o.per_row)) return false;
+    if (options.apart || reads_memory(g[i].what) || g[o.source].scope != g[i].scope || !(o.in_order || o.per_row)) return false;
     return (is_floating_node(o.source) || (owner(o.source) != k && duplicable(o.source))) && can_take(k, o.source);
   }
   constexpr void add_member(int k, int i) {
@@ -225,7 +226,7 @@ class fuser : operand_reader {
     for (int j = 0; j < g[i].inputs; ++j) {
       int x = g[i].in[static_cast<std::size_t>(j)];
       operand o = look(x);
-      if (o.free || (g[i].what != kind::gather && is_member(k, o.source))) continue;
+      if (o.free || (!reads_memory(g[i].what) && is_member(k, o.source))) continue;
       if (joins(k, i, o)) add_member(k, o.source);
       else need(x, k);
     }
@@ -265,6 +266,14 @@ class fuser : operand_reader {
   constexpr bool belongs_to_epilogue(operand const& o, int i) const {
     if (!o.in_order) return false;
     return uses[o.source].size() == 1 || wanted_in_memory(i);
+  }
+
+  // A kernel over the rows that are written; those for the same rows of other states join it afterwards.
+  constexpr void place_replace(int i) {
+    demand d = demand_of(i);
+    int k = f.add_group(skeleton::rows, g[i].scope, i, d.shape);
+    f.groups[static_cast<std::size_t>(k)].rows = d.rows;
+    take(k, i);
   }
 
   constexpr void place_reduction(int i) {

@@ -65,6 +65,7 @@ struct operand_reader {
   constexpr demand demand_of(int i) const {
     if (is_reduction(g[i].what)) return {g[g[i].in[0]].shape, rows_of_reduction(i)};
     if (g[i].what == kind::gather) return {g[i].shape, g[g[i].in[1]].shape.elements()};
+    if (g[i].what == kind::replace) return {g[g[i].in[2]].shape, g[g[i].in[1]].shape.elements()};
     return {g[i].shape, -1};
   }
 

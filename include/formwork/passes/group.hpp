@@ -80,10 +80,13 @@ constexpr int member_behind(graph const& g, group const& k, int x) {
   return k.rows == g[y].shape.elements() && repeats_rows(g, x) ? member_index(k, y) : -1;
 }
 
-// The member that operand j of node m leads to, or -1; a gather reads table and indices from memory.
+// Reads its operands from memory, whoever computes them.
+constexpr bool reads_memory(kind k) { return k == kind::gather || k == kind::replace; }
+
+// The member that operand j of node m leads to, or -1.
 constexpr int member_operand(graph const& g, group const& k, node const& m, int j) {
   int x = m.in[static_cast<std::size_t>(j)];
-  return x < 0 || m.what == kind::gather ? -1 : member_behind(g, k, x);
+  return x < 0 || reads_memory(m.what) ? -1 : member_behind(g, k, x);
 }
 
 }  // namespace formwork

@@ -56,7 +56,7 @@ constexpr void settle(fusion& f) {
     if (g[i].what == kind::carry)
       for (int j = 0; j < 2; ++j) f.stored[static_cast<std::size_t>(storage_behind(g, g[i].in[static_cast<std::size_t>(j)]))] = 1;
     int o = f.owner[static_cast<std::size_t>(i)];
-    if (o >= 0 && (g[i].what == kind::attend || g[i].what == kind::attend_backward || g[i].what == kind::result || g[i].what == kind::scatter))
+    if (o >= 0 && (g[i].what == kind::attend || g[i].what == kind::attend_backward || g[i].what == kind::result || g[i].what == kind::scatter || g[i].what == kind::replace))
       f.stored[static_cast<std::size_t>(i)] = 1;
     if (g[i].what == kind::concatenate && f.stored[static_cast<std::size_t>(i)])
       for (int j = 0; j < g[i].inputs; ++j) f.stored[static_cast<std::size_t>(storage_behind(g, g[i].in[static_cast<std::size_t>(j)]))] = 1;

@@ -117,6 +117,11 @@ class planner {
     int values = 0;
     for (auto const& o : g.outputs) {
       int x = behind_reshapes(g, o.node);
+      if (g[x].what == kind::replace) {
+        set(x, state_of(x));
+        ++values;
+        continue;
+      }
       place p = at_region(region::output, 0, x);
       if (o.what == role::parameter_gradient) {
         p.where = region::gradients;
@@ -132,6 +137,16 @@ class planner {
         set(base, p);
       }
     }
+  }
+
+  // Rows are replaced in the memory of the state that was read, which nothing else reads.
+  constexpr place state_of(int x) const {
+    int state = behind_reshapes(g, g[x].in[0]);
+    for (int k : readers[static_cast<std::size_t>(state)])
+      if (k != owner(x)) throw "a state is read beside what replaces rows of it: read the replaced one";
+    place p = m.at[static_cast<std::size_t>(state)];
+    p.stride = contiguous_strides(g[x].shape);
+    return p;
   }
 
   // The base that a scatter may add into: nobody reads it afterwards, and it has no other place to be.
@@ -266,6 +281,7 @@ class planner {
   }
 
   constexpr void place_value(int x) {
+    if (g[x].what == kind::replace) throw "a state whose rows were replaced is not kept";
     int made = owner(x) >= 0 ? position[static_cast<std::size_t>(owner(x))] : static_cast<int>(f.order.size());
     place p;
     p.stride = contiguous_strides(g[x].shape);

@@ -45,7 +45,7 @@ constexpr stage_plan plan_stages(fusion const& f, group const& k) {
   for (std::size_t i = 0; i < n; ++i) {
     node const& m = g[k.members[i]];
     if (is_reduction(m.what)) p.at[i] = reduces_rows(g, k, k.members[i]) ? level::row : level::column;
-    else if (k.rows >= 0 && k.rows != all && m.shape.elements() == k.rows) p.at[i] = level::row;
+    else if (k.rows >= 0 && k.rows != all && m.what != kind::replace && m.shape.elements() == k.rows) p.at[i] = level::row;
     for (int j = 0; j < m.inputs; ++j) {
       int x = member_operand(g, k, m, j);
       if (x < 0) continue;

@@ -169,6 +169,15 @@ constexpr int scatter(graph& g, int base, int indices, int updates, dims shape) 
   return g.push(n);
 }
 
+// A state with rows[i..., :] in place of its row indices[i...]; indices differ.
+constexpr int replace(graph& g, int state, int indices, int rows) {
+  node n{.what = kind::replace, .type = g[state].type, .inputs = 3, .shape = g[state].shape};
+  n.in[0] = state;
+  n.in[1] = indices;
+  n.in[2] = rows;
+  return g.push(n);
+}
+
 constexpr int index(graph& g, int axis, dims shape) {
   node n{.what = kind::index, .type = dtype::i32, .shape = shape};
   n.attribute[0] = axis;

@@ -30,6 +30,8 @@ enum class kind : std::uint8_t {
   contract,         // (..., M, K) (..., K, N) -> (..., M, N)   in: a, b
   gather,           // rows of a table: (R, ...) [i] -> (i..., ...)   in: table, indices
   scatter,          // base + rows added at indices             in: base or -1, indices, updates
+  replace,          // a state whose rows at indices are others, in the state's own memory; no row for an index outside
+                    //                                          in: state, indices, rows
   lookup,           // one element of a table inside a score    in: table, one index per axis
   lookup_gradient,  // adds to the gradient of a lookup's table  in: lookup, adjoint, next lookup_gradient or -1
   attend,           // softmax(mask(score(q k'))) v; q: (B, T, H, D), k, v: (B, S, G, D)
@@ -46,7 +48,7 @@ enum class kind : std::uint8_t {
 constexpr std::string_view name_of(kind k) {
   constexpr std::string_view names[] = {
       "input", "parameter", "constant", "index", "random", "map", "cast", "broadcast", "transpose",
-      "reshape", "slice", "pad", "concatenate", "sum", "maximum", "contract", "gather", "scatter", "lookup",
+      "reshape", "slice", "pad", "concatenate", "sum", "maximum", "contract", "gather", "scatter", "replace", "lookup",
       "lookup_gradient", "attend", "attend_backward", "result", "score", "score_gradient", "carry", "final"};
   return names[static_cast<int>(k)];
 }

@@ -24,6 +24,7 @@ struct minimum;
 struct mean;
 struct index_along;
 struct gather;
+struct replace_rows;
 }  // namespace call
 
 namespace error {

@@ -76,7 +76,8 @@ template <class T, class Arguments, class... I> struct tape_runner<T, Arguments,
         set_element<K>(here, apply_element<N>(row, here, std::make_integer_sequence<int, N::inputs>{}));
       } else if constexpr (N::what == opcode::cast) {
         set_element<K>(here, cast_element<class_of(N::type), T, width>(element_value<traits, N::template in<0>(), class_of(N::type)>(row, here)));
-      } else if constexpr (N::what == opcode::store) {
+      } else if constexpr (N::what == opcode::store || N::what == opcode::place) {
+        if (N::what == opcode::place && !p.data[N::argument]) return;
         using a = argument_at<Arguments, N::argument>;
         auto v = element_value<traits, N::template in<0>(), class_of(N::type)>(row, here);
         if constexpr (class_of(N::type) == slot_class::boolean) store_booleans<typename a::column, Full>(reinterpret_cast<bool*>(p.data[N::argument]), c, count, v);

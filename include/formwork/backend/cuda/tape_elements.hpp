@@ -137,7 +137,8 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
       } else if constexpr (N::what == opcode::cast) {
         FORMWORK_UNROLL
         for (int w = 0; w < Columns::width; ++w) set<K, c>(here, w, value<N::template in<0>()>(row, here, w));
-      } else if constexpr (N::what == opcode::store) {
+      } else if constexpr (N::what == opcode::store || N::what == opcode::place) {
+        if (N::what == opcode::place && !p.data[N::argument]) return;
         store<N>(row, here, p, at);
       } else if constexpr (reduction || (N::what == opcode::keep && !Kept)) {
         T v[Columns::width];
