@@ -11,14 +11,13 @@
 #include "formwork/ops/gelu_tanh.hpp"
 #include "formwork/ops/sqrt.hpp"
 #include "formwork/run/assign.hpp"
-#include "formwork/trace/trace.hpp"
 #include "machine.hpp"
+#include "op_sources.hpp"
 
 namespace {
 
 using namespace formwork;
 
-struct nothing {};
 template <class Shape> struct rows_and_gradient {
   using tensor_type = input<dtype::f32, Shape>;
   BOOST_HANA_DEFINE_STRUCT(rows_and_gradient, (tensor_type, x), (tensor_type, dy));
@@ -38,33 +37,6 @@ struct layer_norm_of { constexpr auto operator()(auto const& in) const { return 
 struct softmax_of { constexpr auto operator()(auto const& in) const { return softmax(in.x); } };
 struct gelu_of { constexpr auto operator()(auto const& in) const { return gelu_tanh(in.x); } };
 struct cross_entropy_of { constexpr auto operator()(auto const& in) const { return cross_entropy(in.logits, in.targets); } };
-
-template <class F> struct forward_function { constexpr auto operator()(nothing const&, auto const& in) const { return F{}(in); } };
-// Its gradient by the inputs is that of F, given dy.
-template <class F> struct loss_function {
-  constexpr auto operator()(nothing const&, auto const& in) const {
-    if constexpr (requires { in.dy; }) return sum<>(F{}(in) * in.dy);
-    else return F{}(in);
-  }
-};
-
-template <class F, class Inputs> struct forward_source {
-  static constexpr graph make() { return simplify(trace<forward_function<F>, nothing, Inputs>()); }
-};
-template <class F, class Inputs> struct backward_source {
-  static constexpr graph make() {
-    graph g = simplify(trace<loss_function<F>, nothing, Inputs>(), stop_gradients::keep);
-    const bool keeps_loss = g.inputs.back().name.view() != "dy";
-    g = simplify(differentiate(g, {.inputs = true}));
-    std::vector<output_info> wanted;
-    for (auto const& o : g.outputs) {
-      const bool gradient = o.what == role::input_gradient;
-      if (gradient ? g.inputs[static_cast<std::size_t>(o.number)].name.view() != "dy" : keeps_loss) wanted.push_back(o);
-    }
-    g.outputs = wanted;
-    return g;
-  }
-};
 
 // Memory of every input and output of a program, filled with small numbers (integers: below 1000).
 template <class Source> struct execution {
@@ -124,8 +96,8 @@ template <class Source> void program(std::string const& name, double elements) {
 
 // Forward: x read, y written. Backward: x and dy read, dx written.
 template <class F, class Inputs> void both(std::string const& name, double elements) {
-  program<forward_source<F, Inputs>>(name + "/forward", 2 * elements);
-  program<backward_source<F, Inputs>>(name + "/backward", 3 * elements);
+  program<bench::forward_source<F, Inputs>>(name + "/forward", 2 * elements);
+  program<bench::gradient_source<F, Inputs>>(name + "/backward", 3 * elements);
 }
 
 // Loshchilov & Hutter 2019, algorithm 2: p, m and v are read and written, g is read: 28 bytes a parameter.
@@ -152,8 +124,8 @@ int main(int argc, char** argv) {
   both<softmax_of, rows_and_gradient<shape<49152, 1024>>>("softmax/49152x1024", 49152.0 * 1024);
   both<gelu_of, rows_and_gradient<shape<4096, 3072>>>("gelu_tanh/4096x3072", 4096.0 * 3072);
   // The loss reads the logits; with its gradient it reads and writes them.
-  program<forward_source<cross_entropy_of, loss_inputs<256, 50257>>>("cross_entropy/256x50257/forward", 256.0 * 50257);
-  program<backward_source<cross_entropy_of, loss_inputs<256, 50257>>>("cross_entropy/256x50257/both", 2 * 256.0 * 50257);
+  program<bench::forward_source<cross_entropy_of, loss_inputs<256, 50257>>>("cross_entropy/256x50257/forward", 256.0 * 50257);
+  program<bench::gradient_source<cross_entropy_of, loss_inputs<256, 50257>>>("cross_entropy/256x50257/both", 2 * 256.0 * 50257);
   benchmark::RegisterBenchmark("adamw/64Mi", adamw<64 * 1024 * 1024>)->UseManualTime()->Unit(benchmark::kMillisecond);
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();

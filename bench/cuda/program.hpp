@@ -1,44 +1,11 @@
 // A traced program on the GPU, its inputs filled with random numbers.
 #pragma once
 
+#include "../op_sources.hpp"
 #include "device.hpp"
-#include "formwork/passes/differentiate.hpp"
-#include "formwork/passes/simplify.hpp"
 #include "formwork/run/step.hpp"
-#include "formwork/trace/trace.hpp"
 
 namespace formwork::bench {
-
-struct nothing {};
-
-template <class F> struct forward_function { constexpr auto operator()(nothing const&, auto const& in) const { return F{}(in); } };
-// Its gradients by the inputs are those of F, given dy; F without dy is the loss itself.
-template <class F> struct loss_function {
-  constexpr auto operator()(nothing const&, auto const& in) const {
-    if constexpr (requires { in.dy; }) return sum<>(cast<dtype::f32>(F{}(in)) * cast<dtype::f32>(in.dy));
-    else return F{}(in);
-  }
-};
-
-template <class F, class Inputs> struct forward_source {
-  static constexpr graph make() {
-    return simplify(trace<forward_function<F>, nothing, Inputs>());
-  }
-};
-template <class F, class Inputs> struct gradient_source {
-  static constexpr graph make() {
-    graph g = simplify(trace<loss_function<F>, nothing, Inputs>(), stop_gradients::keep);
-    const bool keeps_loss = g.inputs.back().name.view() != "dy";
-    g = simplify(differentiate(g, {.inputs = true}));
-    std::vector<output_info> wanted;
-    for (auto const& o : g.outputs) {
-      const bool gradient = o.what == role::input_gradient;
-      if (gradient ? g.inputs[static_cast<std::size_t>(o.number)].name.view() != "dy" : keeps_loss) wanted.push_back(o);
-    }
-    g.outputs = wanted;
-    return g;
-  }
-};
 
 template <class Source, class Device = cuda_device> class device_program {
  public:
