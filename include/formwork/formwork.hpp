@@ -158,6 +158,7 @@
 #include "backend/cpu/tape_prefetch.hpp"
 #include "backend/cpu/rows.hpp"
 #include "backend/cpu/contract.hpp"
+#include "backend/cpu/contract_row.hpp"
 #include "backend/cpu/contract_pack.hpp"
 #include "backend/cpu/contract_micro.hpp"
 #include "backend/cpu/run_contract.hpp"

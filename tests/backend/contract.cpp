@@ -1,6 +1,8 @@
 // contract against the f64 sum written out, over sizes that do and do not fill tiles, layouts and types.
 #include "formwork/backend/cpu/contract.hpp"
 
+#include "formwork/backend/cpu/contract_row.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -87,6 +89,23 @@ template <class T, int Batch, int M, int N, int K> std::vector<T> product(proble
   return c;
 }
 
+template <class T, int Batch, int N, int K> std::vector<T> single_row(problem<T> const& p, bool b_k) {
+  const auto bt = transposed(p.b, Batch, K, N);
+  std::vector<T> c(p.want.size(), T(-1));
+  const store_result<T> store{.pointer = c.data(), .batch_stride = N, .stride = N};
+  const strided_operand<T, true> a{.pointer = p.a.data(), .batch_stride = K, .stride = 0};
+  if (b_k) contract_row<T, Batch, N, K>(a, strided_operand<T, true>{.pointer = bt.data(), .batch_stride = K * N, .stride = K}, store);
+  else contract_row<T, Batch, N, K>(a, strided_operand<T, false>{.pointer = p.b.data(), .batch_stride = K * N, .stride = N}, store);
+  return c;
+}
+template <class T, int Batch, int N, int K> void check_single_row() {
+  const problem<T> p(Batch, 1, N, K, same, same);
+  for (bool b_k : {true, false}) {
+    INFO("batch " << Batch << ", 1 x " << N << " x " << K << ", B " << b_k);
+    CHECK(worst(single_row<T, Batch, N, K>(p, b_k), p.want, p.magnitude, K) <= 1);
+  }
+}
+
 template <class T, int Batch, int M, int N, int K> void check_layouts() {
   const problem<T> p(Batch, M, N, K, same, same);
   for (bool a_k : {true, false})
@@ -139,6 +158,14 @@ TEST_CASE("contract works across blocks of every dimension") {
 TEMPLATE_TEST_CASE("contract applies prologues to both operands", "", float, double) {
   check_prologue<TestType, 19, 37, 150>();
   check_prologue<TestType, 5, 64, 400>();
+}
+
+TEMPLATE_TEST_CASE("contract of a single row equals the f64 sum", "", float, double) {
+  check_single_row<TestType, 1, 1, 1>();
+  check_single_row<TestType, 3, 17, 5>();
+  check_single_row<TestType, 2, 48, 16>();
+  check_single_row<TestType, 1, 1601, 83>();
+  check_single_row<TestType, 1, 130, 1201>();
 }
 
 TEST_CASE("contract hands each element to the epilogue once, and the epilogue may write several outputs") {
@@ -198,14 +225,18 @@ TEST_CASE("contract's tolerance rejects zeros, one per cent and swapped rows") {
 #if defined(_OPENMP)
 TEST_CASE("contract gives the same bits with one, two and three threads") {
   constexpr int m = 150, n = 210, k = 800;
-  const problem<float> p(3, m, n, k, same, same);
+  const problem<float> p(3, m, n, k, same, same), row(1, 1, n, k, same, same);
+  std::vector<std::vector<float>> rows[2];
   const int before = omp_get_max_threads();
   std::vector<std::vector<float>> results;
   for (int threads : {1, 2, 3}) {
     omp_set_num_threads(threads);
     results.push_back(product<float, 3, m, n, k>(p, true, true));
+    for (bool b_k : {true, false}) rows[b_k].push_back(single_row<float, 1, n, k>(row, b_k));
   }
   omp_set_num_threads(before);
+  for (auto const& r : rows)
+    for (auto const& other : r) CHECK(std::memcmp(r[0].data(), other.data(), r[0].size() * sizeof(float)) == 0);
   CHECK(std::memcmp(results[0].data(), results[1].data(), results[0].size() * sizeof(float)) == 0);
   CHECK(std::memcmp(results[0].data(), results[2].data(), results[0].size() * sizeof(float)) == 0);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "contract.hpp"
+#include "contract_row.hpp"
 #include "execute.hpp"
 #include "tape_run.hpp"
 
@@ -78,8 +79,11 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
   };
 
   FORMWORK_HIDDEN static void run(launch_context const& ctx) {
-    contract<T, static_cast<int>(Batch), static_cast<int>(M), static_cast<int>(N), static_cast<int>(K)>(
-        detail::make_operand<T, stored<0>, AStrides>(ctx.arguments[0]), detail::make_operand<T, stored<1>, BStrides>(ctx.arguments[1]), epilogue{ctx});
+    constexpr int batch = static_cast<int>(Batch), columns = static_cast<int>(N), depth = static_cast<int>(K);
+    const auto a = detail::make_operand<T, stored<0>, AStrides>(ctx.arguments[0]);
+    const auto b = detail::make_operand<T, stored<1>, BStrides>(ctx.arguments[1]);
+    if constexpr (M == 1 && is_short_row<decltype(a), depth>) contract_row<T, batch, columns, depth>(a, b, epilogue{ctx});
+    else contract<T, batch, static_cast<int>(M), columns, depth>(a, b, epilogue{ctx});
   }
 };
 
