@@ -1,7 +1,6 @@
 // What a kernel could do wrong, done on purpose in one kernel at a time: each must be seen by the checks that the kernels
 // themselves pass. Products have theirs in contract.cpp.
-#include "cuda/check.hpp"
-#include "formwork/formwork.hpp"
+#include "cuda/rows_functions.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;
@@ -37,10 +36,7 @@ step_check_options peaked() {
 }
 bool attention_shows(fault wrong, int at, const char* kernel, int seeds = 16) { return is_caught<attention_of>(bf16_tolerance, wrong, at, kernel, peaked(), seeds); }
 
-struct norm {
-  constexpr auto operator()(auto const& m, auto const& in) const { return mean<>(sin(standardize<-1>(in.x * m.c) * m.a + m.b)); }
-};
-using norm_of = gradients_of<norm, three<shape<300>, shape<300>, shape<300>>, numbers<shape<5, 300>>>;
+using several_warps = norm_of<5, 300>;
 
 // The kernels of attention that go through shared memory.
 constexpr const char* attention_kernels[] = {"attend", "attend key gradient", "attend query gradient"};
@@ -79,18 +75,31 @@ TEST_CASE("faults: attention with wrong addresses, predicates and fragments") {
 }
 TEST_CASE("faults: rows across warps and column sums without one of their barriers") {
   const double tolerance = f32_tolerance(200);
-  CHECK_FALSE(is_caught<norm_of>(tolerance, fault::none, 0));
+  CHECK_FALSE(is_caught<several_warps>(tolerance, fault::none, 0));
   for (const char* kernel : {"rows", "column sums"}) {
-    const int barriers = synchronization_of<norm_of>(kernel).barriers;
+    const int barriers = synchronization_of<several_warps>(kernel).barriers;
     CAPTURE(kernel, barriers);
     CHECK(barriers >= 1);
     for (int at = 0; at < barriers; ++at) {
       CAPTURE(at);
-      CHECK(is_caught<norm_of>(tolerance, fault::drop_barrier, at, kernel));
+      CHECK(is_caught<several_warps>(tolerance, fault::drop_barrier, at, kernel));
     }
   }
 }
 
+TEST_CASE("faults: one bit of one result") {
+  guarded_array<float> x(33);
+  for (std::size_t i = 0; i < 33; ++i) x[i] = static_cast<float>(i);
+  auto hash = [&] { return hash_of(x.get(), 33 * sizeof(float)); };
+  const std::uint64_t before = hash();
+  for (std::size_t bit = 0; bit < 33 * 32; ++bit) {
+    auto& byte = reinterpret_cast<unsigned char*>(x.get())[bit / 8];
+    byte = static_cast<unsigned char>(byte ^ 1u << bit % 8);
+    if (hash() == before) FAIL("bit " << bit << " does not count");
+    byte = static_cast<unsigned char>(byte ^ 1u << bit % 8);
+  }
+  CHECK(hash() == before);
+}
 TEST_CASE("faults: a write outside of a buffer") {
   guarded_array<float> inside(33), behind(33), before(33);
   for (std::size_t i = 0; i < 33; ++i) inside[i] = 1.f;

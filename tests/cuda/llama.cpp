@@ -1,31 +1,24 @@
 // A training step of a small Llama (RMS norm, rotary positions, grouped-query attention, SwiGLU) in the emulator, against
 // the CPU's.
+#include "cuda/training_data.hpp"
 #include "emulator/stand_in.hpp"
 #include "formwork/formwork.hpp"
 #include "support/catch.hpp"
 
 using namespace formwork;
 using emulator::stand_in;
+using testing::distance;
+using testing::training_data;
 
 namespace {
 
 // Two heads of queries share one of keys; 24 positions and 44 hidden numbers fill no tile.
 struct tiny : llama_config {
-  static constexpr int vocabulary = 40, context = 24, layers = 2, heads = 4, kv_heads = 2, width = 32, hidden = 44;
+  static constexpr int vocabulary = testing::training_vocabulary, context = 24, layers = 2, heads = 4, kv_heads = 2, width = 32, hidden = 44;
 };
 using exact = cuda::options<cuda::f32_products::exact>;
 using on_cpu = training<llama<tiny>, adamw, batch<2>, cpu_device>;
 using on_gpu = training<llama<tiny>, adamw, batch<2>, emulator::stand_in_device<exact>>;
-
-struct data {
-  std::vector<std::int32_t> tokens, targets;
-  explicit data(long n) {
-    for (long i = 0; i < n; ++i) {
-      tokens.push_back(static_cast<std::int32_t>((i * i + 3) % 40));
-      targets.push_back(static_cast<std::int32_t>((i * i * i + 1) % 40));
-    }
-  }
-};
 
 struct outcome {
   step_result result;
@@ -33,20 +26,11 @@ struct outcome {
 };
 template <class Training> outcome one_step() {
   training_step<Training> step(7);
-  const data d(Training::tokens);
+  const training_data d(Training::tokens);
   outcome o{step.step(d.tokens, d.targets, 1e-2f), {}};
   auto g = step.gradient_values();
   o.gradients.assign(g.begin(), g.end());
   return o;
-}
-
-double distance(std::span<const float> a, std::span<const float> b) {
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    error += std::pow(static_cast<double>(a[i]) - b[i], 2);
-    norm += std::pow(static_cast<double>(b[i]), 2);
-  }
-  return std::sqrt(error / norm);
 }
 
 // Both sides round some 100 values in a row (200 behind a gradient, with the way back) by at most half a unit each, in

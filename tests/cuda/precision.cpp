@@ -1,21 +1,8 @@
 // Programs with 16-bit storage as CUDA kernels.
-#include "cuda/check.hpp"
-#include "formwork/formwork.hpp"
+#include "cuda/rows_functions.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;
-
-namespace {
-
-struct normed {
-  constexpr auto operator()(auto const& m, auto const& in) const { return mean<>(sin(standardize<-1>(in.x * m.c) * m.a + m.b)); }
-};
-template <long Rows, long Columns> using norm_of = gradients_of<normed, three<shape<Columns>, shape<Columns>, shape<Columns>>, numbers<shape<Rows, Columns>>>;
-struct embedding_loss {
-  constexpr auto operator()(auto const& m, auto const& in) const { return mean<>(sin(gather(m.a, in.i) * 3.0)); }
-};
-
-}  // namespace
 
 // Values are stored with 8 (bf16) or 11 (f16) bits; a gradient is behind a few of them.
 TEST_CASE("precision: layer norm and its gradients") {

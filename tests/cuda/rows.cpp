@@ -1,25 +1,16 @@
 // Elementwise work and reductions as CUDA kernels.
-#include "cuda/check.hpp"
-#include "formwork/formwork.hpp"
+#include "cuda/rows_functions.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;
 
 namespace {
 
-struct norm {
-  constexpr auto operator()(auto const& m, auto const& in) const { return mean<>(sin(standardize<-1>(in.x * m.c) * m.a + m.b)); }
-};
-template <long Rows, long Columns> using norm_of = gradients_of<norm, three<shape<Columns>, shape<Columns>, shape<Columns>>, numbers<shape<Rows, Columns>>>;
-
 struct soft {
   constexpr auto operator()(auto const& m, auto const& in) const { return mean<>(square(softmax<-1>(in.x * m.a))); }
 };
 struct entropy {
   constexpr auto operator()(auto const& m, auto const& in) const { return cross_entropy(m.a * 1.5, in.i); }
-};
-struct embedding_loss {
-  constexpr auto operator()(auto const& m, auto const& in) const { return mean<>(sin(gather(m.a, in.i) * 3.0)); }
 };
 struct swapped {
   constexpr auto operator()(auto const& m, auto const& in) const { return mean<>(sin(transpose<1, 0>(m.a) * in.x) * transpose<1, 0>(m.a)); }

@@ -1,35 +1,20 @@
 // A whole training step on a stand-in for the CUDA runtime, whose launches run in the emulator: what the host does, and
 // that the result is the CPU's.
+#include "cuda/training_data.hpp"
 #include "emulator/stand_in.hpp"
 #include "formwork/formwork.hpp"
 #include "support/catch.hpp"
 
 using namespace formwork;
 using emulator::stand_in;
+using testing::distance;
+using testing::training_data;
 
 namespace {
 
 struct tiny : gpt_config {
-  static constexpr int vocabulary = 40, context = 24, layers = 2, heads = 2, width = 32;
+  static constexpr int vocabulary = testing::training_vocabulary, context = 24, layers = 2, heads = 2, width = 32;
 };
-struct data {
-  std::vector<std::int32_t> tokens, targets;
-  explicit data(long n) {
-    for (long i = 0; i < n; ++i) {
-      tokens.push_back(static_cast<std::int32_t>((i * i + 3) % 40));
-      targets.push_back(static_cast<std::int32_t>((i * i * i + 1) % 40));
-    }
-  }
-};
-double distance(std::span<const float> a, std::span<const float> b) {
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    error += std::pow(static_cast<double>(a[i]) - b[i], 2);
-    norm += std::pow(static_cast<double>(b[i]), 2);
-  }
-  return std::sqrt(error / norm);
-}
-
 using exact = cuda::options<cuda::f32_products::exact>;
 using on_cpu = training<gpt<tiny>, adamw, batch<2>, cpu_device>;
 using on_gpu = training<gpt<tiny>, adamw, batch<2>, emulator::stand_in_device<exact>>;
@@ -41,7 +26,7 @@ TEST_CASE("step: one graph for a step, no allocation and no wait inside, its nod
   stand_in::calls = {};
   {
     training_step<on_gpu> step(1);
-    const data d(on_gpu::tokens);
+    const training_data d(on_gpu::tokens);
     step.step(d.tokens, d.targets, 1e-3f);
     const auto before = stand_in::calls;
     for (int i = 0; i < 3; ++i) step.step(d.tokens, d.targets, 1e-3f);
@@ -61,7 +46,7 @@ TEST_CASE("step: one graph for a step, no allocation and no wait inside, its nod
 TEST_CASE("step: loss, gradients and parameters are the CPU's") {
   training_step<on_cpu> cpu(7);
   training_step<on_gpu> gpu(7);
-  const data d(on_cpu::tokens);
+  const training_data d(on_cpu::tokens);
   REQUIRE(std::equal(cpu.parameters().begin(), cpu.parameters().end(), gpu.parameters().begin()));
   for (int i = 0; i < 3; ++i) {
     const step_result a = cpu.step(d.tokens, d.targets, 1e-2f), b = gpu.step(d.tokens, d.targets, 1e-2f);
@@ -77,7 +62,7 @@ TEST_CASE("step: loss, gradients and parameters are the CPU's") {
 TEST_CASE("step: bf16 with f32 parameters follows f32") {
   training_step<on_cpu> f32(7);
   training_step<in_bf16> bf(7);
-  const data d(on_cpu::tokens);
+  const training_data d(on_cpu::tokens);
   const step_result a = f32.step(d.tokens, d.targets, 1e-2f), b = bf.step(d.tokens, d.targets, 1e-2f);
   CHECK(std::abs(a.loss - b.loss) <= 4 * 0x1p-9 * a.loss);
   // A gradient is behind some 30 values of 8 bits, whose errors add up like a random walk.
@@ -95,7 +80,7 @@ TEST_CASE("step: bf16 with f32 parameters follows f32") {
 
 TEST_CASE("step: a step whose gradients are not finite changes nothing") {
   training_step<on_gpu> step(7);
-  const data d(on_gpu::tokens);
+  const training_data d(on_gpu::tokens);
   step.step(d.tokens, d.targets, 1e-2f);
   const std::vector<float> good(step.parameters().begin(), step.parameters().end()), state(step.state(1).begin(), step.state(1).end());
   step.gradient_values()[17] = std::numeric_limits<float>::quiet_NaN();
@@ -106,7 +91,7 @@ TEST_CASE("step: a step whose gradients are not finite changes nothing") {
 }
 
 TEST_CASE("step: a launch that failed while its step was recorded leaves the run as it was") {
-  const data d(on_gpu::tokens);
+  const training_data d(on_gpu::tokens);
   training_step<on_gpu> whole(7), broken(7);
   whole.gradients(d.tokens, d.targets);
   for (long at : {1, 20}) {

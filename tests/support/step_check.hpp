@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <random>
@@ -22,7 +23,15 @@ struct comparison {
   double norm = 0;
   double distance = -1;  // the largest of an element, as a part of what rounding allows; where it is asked for
   bool teeth = false;    // and whether that rejects wrong results
+  std::uint64_t bits = 0;  // hash_of what the step wrote: equal bits, equal hashes
 };
+
+// FNV-1a, 64 bits: results that differ have different hashes, but for one case in 2^64.
+inline std::uint64_t hash_of(const void* data, std::size_t bytes) {
+  std::uint64_t h = 0xcbf29ce484222325u;
+  for (std::size_t i = 0; i < bytes; ++i) h = (h ^ static_cast<const unsigned char*>(data)[i]) * 0x100000001b3u;
+  return h;
+}
 
 template <class T> std::unique_ptr<T[], void (*)(void*)> aligned_array(std::size_t n) {
   std::size_t bytes = (n * sizeof(T) + 127) / 64 * 64;
@@ -36,6 +45,7 @@ class stored_values {
  public:
   stored_values(dtype type, std::size_t n) : type_(type), bytes_(n * size_of(type)) {}
   void* data() { return bytes_.get(); }
+  dtype type() const { return type_; }
   void check_guards(std::string const& name) const { bytes_.check(name); }
   void set(std::size_t i, double x) {
     switch (type_) {
@@ -159,6 +169,7 @@ template <class Source, class Device = cpu_device, class Program = compiled<Sour
     const std::size_t number = gradient ? 0 : value++;
     std::vector<double> got(expected.size());
     comparison c{std::string(g.outputs[k].name.view()), 0, 0};
+    c.bits = gradient ? hash_of(in_arena, expected.size() * sizeof(float)) : hash_of(results[number].data(), expected.size() * size_of(results[number].type()));
     double error = 0, norm = 0;
     for (std::size_t i = 0; i < expected.size(); ++i) {
       got[i] = gradient ? static_cast<double>(in_arena[i]) : results[number].get(i);
