@@ -120,7 +120,7 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
     detail::attend_copy<argument<1>, shared, width, rows, threads>(lane, key_tile, detail::attend_head<argument<1>>(a.arguments[1], batch, group), k0, Problem::keys);
     detail::attend_copy<argument<2>, shared, width, rows, threads>(lane, value_tile, detail::attend_head<argument<2>>(a.arguments[2], batch, group), k0, Problem::keys);
     place now{group * Problem::heads_per_group, 0};
-    advance(now, batch, last_head, k0, k1);
+    advance(now, a.arguments, batch, last_head, k0, k1);
     if (now.head < last_head) copy(lane, a, buffers, batch, now);
     lane.copy_commit();
     typename Tape::head_slots of_head;
@@ -130,7 +130,7 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
     d_value.clear();
     for (int turn = 0; now.head < last_head; turn ^= 1) {
       place next{now.head, now.q + columns};
-      advance(next, batch, last_head, k0, k1);
+      advance(next, a.arguments, batch, last_head, k0, k1);
       lane.template copy_wait<0>();
       lane.sync();  // this buffer is here, and everyone is done with the other
       if (next.head < last_head) copy(lane, a, buffers + (turn ^ 1) * column_bytes, batch, next);
@@ -143,7 +143,7 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
       dp.clear();
       score_product<operand, shared>(lane, z, key_tile + first * shared::row_bytes, query_tile);
       score_product<operand, shared>(lane, dp, value_tile + first * shared::row_bytes, d_out_tile);
-      const bool whole = now.q + columns <= Problem::queries && detail::visible_state<facts, true, columns>(batch, now.head, k0, k1, now.q, Problem::queries) == 1;
+      const bool whole = now.q + columns <= Problem::queries && detail::visible_state<facts, true, columns>(a.arguments, batch, now.head, k0, k1, now.q, Problem::queries) == 1;
       const tile_position<true> at{k0 + first + l / 4, now.q + 2 * (l % 4)};
       if (whole) adjoints<false>(lane, a.arguments, of_head, z, dp, lse, at);
       else adjoints<true>(lane, a.arguments, of_head, z, dp, lse, at);
@@ -161,9 +161,9 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
   }
 
  private:
-  FORMWORK_DEVICE static void advance(place& p, int batch, int last_head, int k0, int k1) {
+  FORMWORK_DEVICE static void advance(place& p, void* const* arguments, int batch, int last_head, int k0, int k1) {
     while (p.head < last_head) {
-      p.q = detail::next_visible<facts, true, columns>(batch, p.head, k0, k1, p.q, Problem::queries);
+      p.q = detail::next_visible<facts, true, columns>(arguments, batch, p.head, k0, k1, p.q, Problem::queries);
       if (p.q < Problem::queries) return;
       ++p.head;
       p.q = 0;

@@ -63,7 +63,7 @@ template <class Problem, class Tape> struct attend_forward_launch {
     std::byte* value_tile = key_tile + shared::bytes(columns);
     const int first = lane.thread() / warp * 16 * tiles;  // row of this warp
 
-    int k0 = detail::next_visible<facts, false, columns>(batch, head, q0, q1, 0, Problem::keys);
+    int k0 = detail::next_visible<facts, false, columns>(a.arguments, batch, head, q0, q1, 0, Problem::keys);
     detail::attend_copy<argument<0>, shared, width, rows, threads>(lane, query_tile, query, q0, Problem::queries);
     if (k0 < Problem::keys) detail::attend_copy<argument<1>, shared, width, columns, threads>(lane, key_tile, key, k0, Problem::keys);
     lane.copy_commit();
@@ -85,12 +85,12 @@ template <class Problem, class Tape> struct attend_forward_launch {
       scores z;
       z.clear();
       score_product<operand, shared>(lane, z, query_tile + first * shared::row_bytes, key_tile);
-      const int next = detail::next_visible<facts, false, columns>(batch, head, q0, q1, k0 + columns, Problem::keys);
+      const int next = detail::next_visible<facts, false, columns>(a.arguments, batch, head, q0, q1, k0 + columns, Problem::keys);
       lane.template copy_wait<0>();
       lane.sync();  // the values are here, and everyone is done with the keys
       if (next < Problem::keys) detail::attend_copy<argument<1>, shared, width, columns, threads>(lane, key_tile, key, next, Problem::keys);
       lane.copy_commit();
-      const bool whole = k0 + columns <= Problem::keys && detail::visible_state<facts, false, columns>(batch, head, q0, q1, k0, Problem::keys) == 1;
+      const bool whole = k0 + columns <= Problem::keys && detail::visible_state<facts, false, columns>(a.arguments, batch, head, q0, q1, k0, Problem::keys) == 1;
       if (whole) softmax<false>(lane, a.arguments, of_head, z, out, m, q0 + first, k0);
       else softmax<true>(lane, a.arguments, of_head, z, out, m, q0 + first, k0);
       accumulate_product<operand, shared>(lane, out, z, value_tile, 0);

@@ -56,7 +56,7 @@ template <class Problem, class Tape> struct attend_query_gradient_launch {
     T* staged = reinterpret_cast<T*>(buffers + 2 * column_bytes);
     const int first = lane.thread() / warp * 16, l = lane.thread() % warp;
 
-    int k0 = detail::next_visible<facts, false, columns>(batch, head, q0, q1, 0, Problem::keys);
+    int k0 = detail::next_visible<facts, false, columns>(a.arguments, batch, head, q0, q1, 0, Problem::keys);
     detail::attend_copy<argument<0>, shared, width, rows, threads>(lane, query_tile, detail::attend_head<argument<0>>(a.arguments[0], batch, head), q0, Problem::queries);
     detail::attend_copy<argument<5>, shared, width, rows, threads>(lane, d_out_tile, detail::attend_head<argument<5>>(a.arguments[5], batch, head), q0, Problem::queries);
     if (k0 < Problem::keys) copy(lane, buffers, key, value, k0);
@@ -74,7 +74,7 @@ template <class Problem, class Tape> struct attend_query_gradient_launch {
     result d_query;
     d_query.clear();
     for (int turn = 0; k0 < Problem::keys; turn ^= 1) {
-      const int next = detail::next_visible<facts, false, columns>(batch, head, q0, q1, k0 + columns, Problem::keys);
+      const int next = detail::next_visible<facts, false, columns>(a.arguments, batch, head, q0, q1, k0 + columns, Problem::keys);
       lane.template copy_wait<0>();
       lane.sync();  // this buffer is here, and everyone is done with the other
       if (next < Problem::keys) copy(lane, buffers + (turn ^ 1) * column_bytes, key, value, next);
@@ -86,7 +86,7 @@ template <class Problem, class Tape> struct attend_query_gradient_launch {
       dp.clear();
       score_product<operand, shared>(lane, z, query_tile + first * shared::row_bytes, key_tile);
       score_product<operand, shared>(lane, dp, d_out_tile + first * shared::row_bytes, value_tile);
-      const bool whole = k0 + columns <= Problem::keys && detail::visible_state<facts, false, columns>(batch, head, q0, q1, k0, Problem::keys) == 1;
+      const bool whole = k0 + columns <= Problem::keys && detail::visible_state<facts, false, columns>(a.arguments, batch, head, q0, q1, k0, Problem::keys) == 1;
       const tile_position<false> at{q0 + first + l / 4, k0 + 2 * (l % 4)};
       if (whole) adjoints<false>(lane, a.arguments, of_head, z, dp, lse, delta, at, staged);
       else adjoints<true>(lane, a.arguments, of_head, z, dp, lse, delta, at, staged);

@@ -129,13 +129,15 @@ template <class T, class Lane> FORMWORK_DEVICE T exponential(Lane const& lane, T
   else return math::exp(z - scaled);
 }
 
-// The first block of columns from `column` on of which something is visible to the rows [row, row_end).
-template <class Facts, bool Transposed, int Columns> FORMWORK_DEVICE int visible_state(int batch, int head, int row, int row_end, int column, int column_end) {
+// What the rows [row, row_end) see of the block of columns that begins at `column`: 1 all of it, 0 nothing, -1 unknown.
+// The arguments say what a mask looks up by batch and head: a length that is known when the kernel runs.
+template <class Facts, bool Transposed, int Columns> FORMWORK_DEVICE int visible_state(void* const* arguments, int batch, int head, int row, int row_end, int column, int column_end) {
   const int last = column + Columns < column_end ? column + Columns : column_end;
-  return Transposed ? Facts::visible_block(batch, head, column, last, row, row_end) : Facts::visible_block(batch, head, row, row_end, column, last);
+  return Transposed ? Facts::visible_block(batch, head, column, last, row, row_end, arguments) : Facts::visible_block(batch, head, row, row_end, column, last, arguments);
 }
-template <class Facts, bool Transposed, int Columns> FORMWORK_DEVICE int next_visible(int batch, int head, int row, int row_end, int column, int column_end) {
-  while (column < column_end && visible_state<Facts, Transposed, Columns>(batch, head, row, row_end, column, column_end) == 0) column += Columns;
+// The first block of columns from `column` on of which something is perhaps visible.
+template <class Facts, bool Transposed, int Columns> FORMWORK_DEVICE int next_visible(void* const* arguments, int batch, int head, int row, int row_end, int column, int column_end) {
+  while (column < column_end && visible_state<Facts, Transposed, Columns>(arguments, batch, head, row, row_end, column, column_end) == 0) column += Columns;
   return column;
 }
 
