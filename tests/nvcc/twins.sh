@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# twins.sh: resources.awk accepts kernels within their budgets, whatever the namespace of their launch, and refuses each way
+# of being outside.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+printf '# a comment\nrows_launch 40\nattend_forward_launch 200\n' >"$work/budgets"
+# kernel MANGLED REGISTERS STACK SPILLED: what ptxas prints of one
+kernel() {
+  echo "ptxas info    : Compiling entry function '_ZN8formwork4cuda5entryI$1ILi1EEELi4EEEvNS0_16kernel_argumentsIXT0_EEE' for 'sm_80'"
+  echo "ptxas info    : Function properties for _ZN8formwork4cuda5entryI$1"
+  echo "    $3 bytes stack frame, $4 bytes spill stores, 0 bytes spill loads"
+  echo "ptxas info    : Used $2 registers, used 1 barriers, $3 bytes cumulative stack size, 64 bytes smem"
+  echo "ptxas info    : Compile time = 7.500 ms"
+}
+rows=NS0_6detail11rows_launch attend=NS0_21attend_forward_launch
+table() { awk -v budgets="$work/budgets" -f "$here/resources.awk" "$work/log" >"$work/table"; }
+bad=0
+accepts() { table || { echo "twins: refused $1"; cat "$work/table"; bad=1; }; }
+refuses() {
+  if table; then echo "twins: accepted $1"; bad=1; elif ! grep -q "$2" "$work/table"; then echo "twins: of $1 it says"; cat "$work/table"; bad=1; fi
+}
+{ kernel $rows 40 0 0; kernel $attend 200 0 0; } >"$work/log"
+accepts "kernels within their budgets"
+grep -q '^| attend_forward_launch | 80 | 200 | 64 | 0 | 7.500 |$' "$work/table" || { echo "twins: attention has no line of its own"; bad=1; }
+{ kernel $rows 40 0 0; kernel $attend 201 0 0; } >"$work/log"
+refuses "a register too many" "attend_forward_launch takes 201 registers on 80, its budget is 200"
+{ kernel $rows 41 0 0; kernel $attend 1 0 0; } >"$work/log"
+refuses "a register too many, another kernel behind it" "rows_launch takes 41 registers"
+kernel $rows 1 8 8 >"$work/log"
+refuses "a spill" "rows_launch spills 8 bytes"
+kernel $rows 1 16 0 >"$work/log"
+refuses "local memory" "rows_launch has 16 bytes of local memory"
+kernel NS0_6detail13scatter_links 1 0 0 >"$work/log"
+refuses "a kernel without a budget" "scatter_links has no budget"
+: >"$work/log"
+refuses "nothing" "no kernel was found"
+exit $bad
