@@ -193,6 +193,8 @@
 #include "backend/cuda/attend_query_gradient.hpp"
 #include "backend/cuda/attend.hpp"
 #include "backend/cuda/cuda_kernels.hpp"
+#include "backend/cuda/errors.hpp"           // refusals as sentences
+#include "backend/cuda/session_options.hpp"  // the caller's stream and allocator
 #include "backend/cuda/session.hpp"
 #include "backend/cuda/runtime.hpp"
 #include "backend/cuda/cuda.hpp"  // cuda_device

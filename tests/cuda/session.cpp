@@ -1,5 +1,6 @@
 // The memory and the recordings of a run on a pretended GPU, whichever call fails.
 #include <cstring>
+#include <map>
 #include <string>
 
 #include "emulator/stand_in.hpp"
@@ -95,4 +96,189 @@ TEST_CASE("session: a run that failed can be run again") {
     }
     CHECK(nothing_is_out());
   }
+}
+
+namespace {
+
+// What a session, or its use, says; empty where nothing was thrown.
+template <class F> std::string said_by(F const& f) {
+  try {
+    f();
+  } catch (cuda::cuda_error const& e) {
+    return e.what();
+  }
+  return {};
+}
+void make(cuda::session_options const& on = {}) { session s(memory_bytes, exchange_bytes, 2, on); }
+// Begins with where it comes from, and has one full stop, at its end.
+bool is_one_sentence(std::string const& text) {
+  return text.starts_with("CUDA: ") && text.ends_with(".") && text.find(". ") == std::string::npos && text.find('\n') == std::string::npos;
+}
+
+// The caller's memory: counts, and refuses or misplaces on demand.
+struct pool {
+  std::map<void*, std::size_t> out;
+  void* stream = nullptr;
+  std::size_t off = 0;
+  bool empty = false;
+  long given = 0, wrong = 0;
+
+  cuda::session_options options(void* of) {
+    stream = of;
+    return {.stream = of,
+            .allocate = [](std::size_t bytes, void* on, void* self) { return static_cast<pool*>(self)->allocate(bytes, on); },
+            .release = [](void* p, std::size_t bytes, void* on, void* self) { static_cast<pool*>(self)->release(p, bytes, on); },
+            .pool = this};
+  }
+  void* allocate(std::size_t bytes, void* on) {
+    wrong += on != stream;
+    if (empty) return nullptr;
+    ++given;
+    void* p = static_cast<std::byte*>(std::aligned_alloc(256, 2048)) + off;
+    out[p] = bytes;
+    return p;
+  }
+  void release(void* p, std::size_t bytes, void* on) {
+    wrong += on != stream || out.erase(p) != 1 || bytes > 1024;
+    std::free(static_cast<std::byte*>(p) - off);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("session: the caller's stream and allocator") {
+  int some_stream;
+  const auto free_bytes = stand_in::gpu.free_bytes;
+  stand_in::gpu.free_bytes = 0;  // the pool has it already
+  const auto before = stand_in::calls.allocations;
+  pool p;
+  {
+    session s(memory_bytes, exchange_bytes, 2, p.options(&some_stream));
+    CHECK(use(s));
+    CHECK(p.out.size() == 2);
+    CHECK(stand_in::calls.allocations == before + 1);  // the host's pinned memory
+  }
+  CHECK(p.out.empty());
+  for (long at = 0; at < 36; ++at) {
+    CAPTURE(at);
+    reset(at);
+    CHECK_THAT(said_by([&] {
+                 session s(memory_bytes, exchange_bytes, 2, p.options(&some_stream));
+                 use(s);
+               }),
+               Catch::Contains("failed"));
+    CHECK(p.out.empty());
+    CHECK(nothing_is_out());
+  }
+  reset();
+  CHECK(p.given > 2);
+  CHECK(p.wrong == 0);
+
+  pool misplaced, nothing;
+  misplaced.off = 64;
+  nothing.empty = true;
+  const std::string at_64 = said_by([&] { make(misplaced.options(&some_stream)); }), none = said_by([&] { make(nothing.options(&some_stream)); });
+  CHECK_THAT(at_64, Catch::Contains("multiple of 256"));
+  CHECK_THAT(none, Catch::Contains("the caller's allocator has no room for 0.1 GiB"));
+  CHECK(is_one_sentence(at_64));
+  CHECK(is_one_sentence(none));
+  CHECK(misplaced.out.empty());
+  CHECK(misplaced.given == 2);
+  CHECK(nothing_is_out());
+  stand_in::gpu.free_bytes = free_bytes;
+}
+
+TEST_CASE("session: what will not do is refused in one sentence, and the program goes on") {
+  const cuda::gpu_facts good = stand_in::gpu;
+  int some_stream;
+  const cuda::session_options with_stream{.stream = &some_stream};
+  struct { const char* contains; cuda::session_options on; void (*pretend)(); } cases[] = {
+      {"no GPU is available (there is none in this machine)", {}, [] { stand_in::present = false; }},
+      {"stand-in has compute capability 7.5; at least 8.0 is needed", {}, [] { stand_in::gpu.major = 7, stand_in::gpu.minor = 5; }},
+      {"compiled for compute capability 9.0, 12.0, and stand-in has 8.6; compile it with -DFORMWORK_CUDA_ARCHITECTURES=86", {}, [] { stand_in::compiled_for = {90, 120}, stand_in::gpu.major = 8, stand_in::gpu.minor = 6; }},
+      {"needs 0.1 GiB and stand-in has 0.0 GiB free; choose a smaller batch, or a workspace budget", {}, [] { stand_in::gpu.free_bytes = 0; }},
+      {"stream is none of this process", with_stream, [] { stand_in::stream.known = false; }},
+      {"stream is the default stream", with_stream, [] { stand_in::stream.blocks = true; }},
+      {"stream is being recorded into a graph", with_stream, [] { stand_in::stream.records = true; }},
+      {"stream is of GPU 2 and the current one is GPU 0; call cudaSetDevice(2)", with_stream, [] { stand_in::stream.gpu = 2; }},
+  };
+  for (auto const& c : cases) {
+    c.pretend();
+    const std::string said = said_by([&] { make(c.on); });
+    CAPTURE(said);
+    CHECK_THAT(said, Catch::Contains(c.contains));
+    CHECK(is_one_sentence(said));
+    CHECK(nothing_is_out());
+    stand_in::present = true;
+    stand_in::gpu = good;
+    stand_in::compiled_for = {80};
+    stand_in::stream = {};
+    CHECK(said_by([&] { make(c.on); }) == "");
+  }
+}
+
+TEST_CASE("session: used by a thread whose GPU is another one") {
+  {
+    session s(memory_bytes, exchange_bytes, 2);
+    CHECK(doubled(s, 0, 3) == 6);
+    stand_in::current = 1;
+    const auto before = stand_in::calls;
+    for (auto use_it : {+[](session& x) { doubled(x, 0, 1); }, +[](session& x) { doubled(x, 1, 1); }, +[](session& x) { first_number(x); }, +[](session& x) { x.commit(0, 4); },
+                        +[](session& x) { x.clear(0, 4); }, +[](session& x) { x.upload(0, x.host_exchange(), 4); }}) {
+      const std::string said = said_by([&] { use_it(s); });
+      CHECK_THAT(said, Catch::Contains("made on GPU 0 and this thread's current one is GPU 1; call cudaSetDevice(0)"));
+      CHECK(is_one_sentence(said));
+    }
+    CHECK(stand_in::calls == before);
+    stand_in::current = 0;
+    CHECK(doubled(s, 0, 4) == 8);
+    CHECK(first_number(s) == 6 + 8);
+  }
+  CHECK(nothing_is_out());
+}
+
+TEST_CASE("session: launches that are checked one by one name the kernel that fails") {
+  stand_in::calls = {};
+  {
+    session s(memory_bytes, exchange_bytes, 2, {.check_each_launch = true});
+    CHECK(use(s));
+    CHECK(stand_in::calls.recordings == 0);
+    CHECK(stand_in::calls.starts == 0);
+    CHECK(s.nodes(0) == 0);
+    auto three = [&] {
+      s.run(0, [&] {
+        for (const char* kernel : {"first", "second", "third"}) {
+          launch(s);
+          if (static_cast<stand_in*>(s.queue())->checks_each_launch()) stand_in::attempt("the run", kernel);
+        }
+      });
+    };
+    reset(4);  // a copy, a launch, its check, a launch
+    const std::string said = said_by(three);
+    CHECK_THAT(said, Catch::Contains("the run of the kernel 'second' failed"));
+    CHECK(is_one_sentence(said));
+    CHECK_FALSE(static_cast<stand_in*>(s.queue())->checks_each_launch());
+    reset();
+    CHECK(said_by(three) == "");
+  }
+  CHECK(nothing_is_out());
+}
+
+TEST_CASE("session: an error that ends the context comes back from every call, and all is given back") {
+  {
+    session s(memory_bytes, exchange_bytes, 2);
+    CHECK(doubled(s, 0, 3) == 6);
+    reset(1);  // the wait behind the start
+    stand_in::sticky = true;
+    const std::string first = said_by([&] { doubled(s, 0, 3); });
+    CHECK_THAT(first, Catch::Contains("context is lost, start the program again from its last checkpoint"));
+    CHECK(is_one_sentence(first));
+    for (auto use_it : {+[](session& x) { doubled(x, 0, 1); }, +[](session& x) { doubled(x, 1, 1); }, +[](session& x) { first_number(x); }, +[](session& x) { x.clear(0, 4); }})
+      CHECK_THAT(said_by([&] { use_it(s); }), Catch::Contains("context is lost"));
+  }
+  CHECK(nothing_is_out());
+  stand_in::sticky = false;
+  reset();
+  session s(memory_bytes, exchange_bytes, 2);
+  CHECK(use(s));
 }

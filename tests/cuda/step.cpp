@@ -4,6 +4,7 @@
 #include "emulator/stand_in.hpp"
 #include "formwork/formwork.hpp"
 #include "support/catch.hpp"
+#include "train/temporary_folder.hpp"
 
 using namespace formwork;
 using emulator::stand_in;
@@ -104,10 +105,44 @@ TEST_CASE("step: a launch that failed while its step was recorded leaves the run
   CHECK(std::equal(whole.gradient_values().begin(), whole.gradient_values().end(), broken.gradient_values().begin()));
 }
 
+TEST_CASE("step: a GPU that fails in the middle of a training leaves the last checkpoint and a program that goes on") {
+  formwork_test::temporary_folder folder;
+  std::vector<std::uint8_t> text;
+  for (int i = 0; i < 400; ++i) text.push_back(static_cast<std::uint8_t>(i * i % 37));
+  auto settings_in = [&](const char* name) { return trainer_settings{.learning_rate = 1e-2f, .warmup = 1, .steps = 4, .evaluate_every = 2, .evaluation_windows = 1, .checkpoint_every = 2, .folder = folder / name}; };
+  auto parameters_after = [&](trainer<on_gpu>& t) {
+    for ([[maybe_unused]] auto const& p : t.train(text, text)) {}
+    return std::vector<float>(t.step().parameters().begin(), t.step().parameters().end());
+  };
+  const auto file = folder / "broken/checkpoint.safetensors";
+  std::string kept;
+  {
+    trainer<on_gpu> t(settings_in("broken"));
+    auto session = t.train(text, text);
+    auto at = session.begin();
+    ++at;
+    kept = formwork_test::read_text(file);
+    stand_in::attempts = 0;
+    stand_in::fails_at = 1;  // the wait behind the third step's start
+    stand_in::sticky = true;
+    CHECK_THROWS_WITH(++at, Catch::Contains("context is lost, start the program again from its last checkpoint"));
+    CHECK_THROWS_AS(t.save(file), cuda::cuda_error);
+  }
+  CHECK(stand_in::memories == 0);
+  stand_in::fails_at = -1;
+  stand_in::sticky = false;
+  CHECK(formwork_test::read_text(file) == kept);
+  trainer<on_gpu> again(settings_in("broken")), whole(settings_in("whole"));
+  again.resume(file);
+  CHECK(again.step().steps() == 2);
+  CHECK(parameters_after(again) == parameters_after(whole));
+}
+
 TEST_CASE("step: too little memory is known before the first step") {
-  stand_in::device_bytes = static_cast<std::size_t>(arena_bytes<on_gpu>) - 1;
-  CHECK_THROWS_WITH(training_step<on_gpu>(1), Catch::Contains("too little memory"));
-  stand_in::device_bytes = std::size_t{1} << 40;
+  const auto all = stand_in::gpu.free_bytes;
+  stand_in::gpu.free_bytes = static_cast<std::size_t>(arena_bytes<on_gpu>) - 1;
+  CHECK_THROWS_WITH(training_step<on_gpu>(1), Catch::StartsWith("CUDA: this run needs") && Catch::Contains("stand-in has"));
+  stand_in::gpu.free_bytes = all;
 }
 
 TEST_CASE("step: sampling from a GPU's copy of the parameters") {

@@ -5,13 +5,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
-#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "device.hpp"
+#include "formwork/backend/cuda/errors.hpp"
 #include "formwork/backend/cuda/session.hpp"
 
 namespace formwork::emulator {
@@ -27,49 +27,72 @@ class stand_in {
   using graph = recorded*;
   static inline call_counts calls;
   static inline settings how;
-  static inline std::size_t device_bytes = std::size_t{1} << 40;  // free on the pretended GPU
-  static inline long fails_at = -1;  // of the calls that can fail, this one does, numbered from 0
+  // The pretended GPU, and what is known of a stream that the caller gives.
+  static inline bool present = true;
+  static inline cuda::gpu_facts gpu{.name = "stand-in", .number = 0, .major = 9, .minor = 0, .free_bytes = std::size_t{1} << 40};
+  static inline std::vector<int> compiled_for{80};
+  static inline int current = 0;  // GPU of this thread
+  static inline cuda::stream_facts stream;
+  // Of the calls that can fail, numbered from 0, this one does, and, where the error is sticky, all that follow.
+  static inline long fails_at = -1;
+  static inline bool sticky = false;
   static inline long attempts = 0;
   // What is out: device and pinned memories, graphs, recordings that have begun.
   static inline long memories = 0, graphs = 0, recordings = 0;
 
-  static void attempt(const char* call) {
-    if (attempts++ == fails_at) throw std::runtime_error(std::string("stand-in: ") + call + " failed");
+  static void attempt(const char* call, const char* kernel = nullptr) {
+    const bool fails = fails_at >= 0 && (attempts == fails_at || (sticky && attempts > fails_at));
+    ++attempts;
+    if (fails) throw cuda::detail::failed(call, kernel, "the stand-in was told so", sticky ? cuda::detail::failure::context : cuda::detail::failure::call);
   }
 
   ~stand_in() { recordings -= recording_ != nullptr; }
-  void open(std::size_t bytes) {
+  void open(std::size_t bytes, cuda::session_options const& given) {
     attempt("open");
-    if (bytes > device_bytes) throw std::runtime_error("stand-in: too little memory");
+    if (!present) throw cuda::detail::no_gpu("there is none in this machine");
+    cuda::detail::check_age(gpu);
+    if (10 * gpu.major + gpu.minor < compiled_for.front()) throw cuda::detail::no_code(gpu, compiled_for);
+    if (!given.allocate) cuda::detail::check_memory(gpu, bytes);
+    if (given.stream) cuda::detail::check_stream(stream, gpu);
+    given_ = given;
+    gpu_ = gpu.number;
   }
-  void* allocate(std::size_t bytes) {
+  void enter() const { cuda::detail::check_current(gpu_, current); }
+  void settle() noexcept {}
+  void check_each_launch(bool yes) { each_launch_ = yes; }
+  cuda::memory_block allocate(std::size_t bytes) {
     attempt("allocate");
+    if (given_.allocate) {
+      const cuda::memory_block m{given_.allocate(bytes, given_.stream, given_.pool), bytes};
+      if (!m) throw cuda::detail::no_room(bytes, "the caller's allocator");
+      ++memories;
+      return m;
+    }
     ++calls.allocations;
     ++memories;
     auto* p = static_cast<std::byte*>(std::aligned_alloc(256, (bytes + 2 * guard + 255) / 256 * 256));
     std::memset(p, 0xff, bytes + 2 * guard);  // NaN in every floating type
-    sizes_[p + guard] = bytes;
-    return p + guard;
+    return {p + guard, bytes};
   }
-  void release(void* p) noexcept {
-    ++calls.releases;
+  void release(cuda::memory_block m) noexcept {
     --memories;
-    auto* q = static_cast<std::byte*>(p);
-    const std::size_t bytes = sizes_[q];
+    if (given_.allocate) return given_.release(m.begin, m.bytes, given_.stream, given_.pool);
+    ++calls.releases;
+    auto* q = static_cast<std::byte*>(m.begin);
     for (std::size_t i = 0; i < guard; ++i)
-      if (q[i - guard] != std::byte{0xff} || q[bytes + i] != std::byte{0xff}) std::fputs("stand-in: a kernel wrote outside its memory\n", stderr), std::abort();
+      if (q[i - guard] != std::byte{0xff} || q[m.bytes + i] != std::byte{0xff}) std::fputs("stand-in: a kernel wrote outside its memory\n", stderr), std::abort();
     std::free(q - guard);
   }
-  void* allocate_pinned(std::size_t bytes) {
+  cuda::memory_block allocate_pinned(std::size_t bytes) {
     attempt("allocate_pinned");
     ++calls.allocations;
     ++memories;
-    return std::calloc(1, bytes);
+    return {std::calloc(1, bytes), bytes};
   }
-  void release_pinned(void* p) noexcept {
+  void release_pinned(cuda::memory_block m) noexcept {
     ++calls.releases;
     --memories;
-    std::free(p);
+    std::free(m.begin);
   }
 
   void* queue() const { return const_cast<stand_in*>(this); }
@@ -115,6 +138,7 @@ class stand_in {
     delete g;
   }
 
+  bool checks_each_launch() const { return each_launch_; }
   template <class F> void enqueue(F f) {
     if (recording_) recording_->nodes.push_back(f);
     else f();
@@ -123,7 +147,9 @@ class stand_in {
  private:
   static constexpr std::size_t guard = 4096;
   std::unique_ptr<recorded> recording_;
-  std::map<std::byte*, std::size_t> sizes_;
+  cuda::session_options given_;
+  int gpu_ = 0;
+  bool each_launch_ = false;
 
   void copy(void* to, const void* from, std::size_t bytes) {
     attempt("copy");
@@ -135,9 +161,11 @@ class stand_in {
 struct stand_in_launcher {
   using session = cuda::session<stand_in>;
   template <class Launch, int N> static void launch(cuda::kernel_arguments<N> const& a, void* queue) {
-    stand_in::attempt(Launch::name);
+    stand_in::attempt("the launch", Launch::name);
     ++stand_in::calls.launches;
-    static_cast<stand_in*>(queue)->enqueue([a] { launcher::launch<Launch>(a, &stand_in::how); });
+    auto& on = *static_cast<stand_in*>(queue);
+    on.enqueue([a] { launcher::launch<Launch>(a, &stand_in::how); });
+    if (on.checks_each_launch()) stand_in::attempt("the run", Launch::name);
   }
 };
 

@@ -14,11 +14,11 @@ struct call_counts { long starts = 0, launches = 0, recordings = 0, allocations 
 class counting_runtime : public cuda::runtime {
  public:
   static inline call_counts calls;
-  void* allocate(std::size_t bytes) {
+  cuda::memory_block allocate(std::size_t bytes) {
     ++calls.allocations;
     return cuda::runtime::allocate(bytes);
   }
-  void* allocate_pinned(std::size_t bytes) {
+  cuda::memory_block allocate_pinned(std::size_t bytes) {
     ++calls.allocations;
     return cuda::runtime::allocate_pinned(bytes);
   }

@@ -10,12 +10,15 @@
 
 namespace formwork {
 
+struct host_session_options {};  // nothing to choose
+
 class host_session {
  public:
+  using options = host_session_options;
   static constexpr bool on_host = true;  // launches read the host's memory
 
   // Zeros; exchange_bytes of it are the host's to write and to read. Throws std::runtime_error without memory.
-  host_session(std::size_t memory_bytes, std::size_t exchange_bytes, int /*recordings*/) : memory_(memory_bytes), exchange_(exchange_bytes) {}
+  host_session(std::size_t memory_bytes, std::size_t exchange_bytes, int /*recordings*/, options const& = {}) : memory_(memory_bytes), exchange_(exchange_bytes) {}
 
   std::byte* memory() const { return memory_.data(); }            // as launches see it
   std::byte* exchange() const { return exchange_.data(); }        // as launches see it

@@ -42,9 +42,9 @@ template <class Model, class Device> class decoder {
   static constexpr long parameter_elements = program::value.parameter_elements;
 
   // parameters: the model's arena, laid out by memory_plan, which outlives the decoder. A device with memory of its own
-  // gets a copy.
-  explicit decoder(std::span<const float> parameters)
-      : places_(place_states()), session_(places_.end, exchange_bytes, recordings), parameters_(reinterpret_cast<std::byte*>(const_cast<float*>(parameters.data()))) {
+  // gets a copy, and what it takes from its caller.
+  explicit decoder(std::span<const float> parameters, typename Device::session::options const& on = {})
+      : places_(place_states()), session_(places_.end, exchange_bytes, recordings, on), parameters_(reinterpret_cast<std::byte*>(const_cast<float*>(parameters.data()))) {
     if (static_cast<long>(parameters.size()) != parameter_elements) throw std::invalid_argument("decoder: the arena is not this model's.");
     if constexpr (copies_parameters) {
       session_.upload(places_.parameters, parameters.data(), parameters.size_bytes());

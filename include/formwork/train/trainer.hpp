@@ -38,8 +38,11 @@ template <class Run> class trainer {
   using model = typename Run::model_type;
   class session;
 
-  // Throws std::invalid_argument for settings out of range.
-  explicit trainer(trainer_settings settings = {}) : settings_((check_settings(settings), std::move(settings))), step_(settings_.seed) {}
+  using device_options = typename training_step<Run>::device_options;
+
+  // Throws std::invalid_argument for settings out of range, and what training_step throws.
+  explicit trainer(trainer_settings settings = {}, device_options const& on = {})
+      : settings_((check_settings(settings), std::move(settings))), on_(on), step_(settings_.seed, on) {}
 
   // A range of progress, one for every step that is left; the steps are done while it is walked along. Throws
   // train::file_error where text or disk do not do, and diverged. The text outlives the session.
@@ -91,7 +94,7 @@ template <class Run> class trainer {
 
   training_step<Run>& step() { return step_; }
   const trainer_settings& settings() const { return settings_; }
-  auto make_decoder() { return decoder<model, typename Run::device_type>(step_.parameters()); }
+  auto make_decoder() { return decoder<model, typename Run::device_type>(step_.parameters(), on_); }
 
  private:
   std::vector<train::checkpoint_tensor> parameters() {
@@ -106,6 +109,7 @@ template <class Run> class trainer {
   }
 
   trainer_settings settings_;
+  device_options on_;
   training_step<Run> step_;
   train::checkpoint_state state_;  // what the tensors do not say: position in the data, text
   bool resumed_ = false;

@@ -32,10 +32,13 @@ template <class Run> class training_step {
   using layout = typename programs::layout;
   static constexpr auto const& entries = layout::entries;
 
+  // What the device takes from its caller, such as a GPU's stream and allocator; nothing on a CPU.
+  using device_options = typename programs::device::session::options;
+
   // Maps the arena and gives the parameters their first values: equal seeds, equal runs. Throws
-  // std::runtime_error where the system has no memory for it.
-  explicit training_step(std::uint64_t seed = 0)
-      : session_(static_cast<std::size_t>(arena_bytes<Run>), exchange::bytes, recordings), seed_(seed) {
+  // std::runtime_error where the system has no memory for it, and a GPU's cuda_error.
+  explicit training_step(std::uint64_t seed = 0, device_options const& on = {})
+      : session_(static_cast<std::size_t>(arena_bytes<Run>), exchange::bytes, recordings, on), seed_(seed) {
     warm_up();
     initialize<typename Run::model_type>(parameters(), seed);
     commit();

@@ -15,6 +15,11 @@ FORMWORK_HIDDEN __global__ void __launch_bounds__(Launch::shape.threads, Launch:
   Launch::run(lane, a);
 }
 
+namespace detail {
+// Does nothing; that it is there says that this shared object has code for a GPU.
+template <int> FORMWORK_HIDDEN __global__ void probe() {}
+}  // namespace detail
+
 }  // namespace formwork::cuda
 
 #endif  // __CUDACC__

@@ -46,7 +46,7 @@ template <class Launcher, class Options = options<>> struct device {
     static constexpr std::size_t scratch_bytes = plan::scratch_bytes;
     static constexpr int launches = plan::launches::size;
 
-    static void run(launch_context const& ctx) {
+    FORMWORK_HIDDEN static void run(launch_context const& ctx) {
       constexpr int n = Kernel::arguments;
       kernel_arguments<n> a{};
       for (int i = 0; i < n; ++i) a.arguments[i] = ctx.arguments[i];
@@ -57,7 +57,7 @@ template <class Launcher, class Options = options<>> struct device {
     }
 
    private:
-    template <int N, class... Launch> static void run_all(kernel_arguments<N> const& a, void* queue, launch_list<Launch...>) {
+    template <int N, class... Launch> FORMWORK_HIDDEN static void run_all(kernel_arguments<N> const& a, void* queue, launch_list<Launch...>) {
       (Launcher::template launch<Launch>(a, queue), ...);
     }
   };

@@ -7,62 +7,107 @@
 #include <cuda_runtime.h>
 #include <nvtx3/nvToolsExt.h>
 
-#include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "entry.hpp"
+#include "errors.hpp"
 #include "session.hpp"
 
 namespace formwork::cuda {
 
-// A call of the CUDA runtime failed, or there is no GPU that can do what is asked. The host program goes on.
-class cuda_error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 namespace detail {
-inline std::string gibibytes(std::size_t bytes) {
-  const std::size_t tenths = (bytes * 10 + (1u << 30) - 1) >> 30;
-  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GiB";
+
+constexpr failure kind_of(cudaError_t e) {
+  switch (e) {
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorInvalidDeviceFunction: return failure::no_code;
+    // What leaves nothing of a context usable.
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchFailure:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorAssert:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorHardwareStackError:
+    case cudaErrorECCUncorrectable:
+    case cudaErrorNvlinkUncorrectable:
+    case cudaErrorContextIsDestroyed: return failure::context;
+    default: return failure::call;
+  }
 }
 inline void check(cudaError_t e, const char* call, const char* kernel = nullptr) {
   if (e == cudaSuccess) return;
-  std::string text = std::string("CUDA: ") + call + (kernel ? std::string(" of the kernel '") + kernel + "'" : "") + " failed: " + cudaGetErrorString(e) + ".";
-  if (e == cudaErrorNoKernelImageForDevice)
-    text += " This program was not compiled for this GPU; choose its architecture with -DFORMWORK_CUDA_ARCHITECTURES.";
-  if (e == cudaErrorIllegalAddress || e == cudaErrorLaunchFailure || e == cudaErrorAssert || e == cudaErrorMisalignedAddress)
-    text += " The GPU's context is lost; start the program again, from its last checkpoint.";
   (void)cudaGetLastError();
-  throw cuda_error(text);
+  throw failed(call, kernel, cudaGetErrorString(e), kind_of(e));
 }
+
+// Whether this shared object has code for the current GPU; the program's other kernels are compiled for the same ones.
+FORMWORK_HIDDEN inline void check_code(gpu_facts const& gpu) {
+  cudaFuncAttributes a{};
+  const cudaError_t e = cudaFuncGetAttributes(&a, probe<0>);
+  if (e == cudaSuccess) return;
+#if defined(__CUDA_ARCH_LIST__)
+  constexpr int listed[] = {__CUDA_ARCH_LIST__};  // 100 major + 10 minor
+  if (kind_of(e) == failure::no_code) {
+    (void)cudaGetLastError();
+    std::vector<int> compiled_for;
+    for (const int a : listed) compiled_for.push_back(a / 10);
+    throw no_code(gpu, compiled_for);
+  }
+#endif
+  check(e, "a look at this program's kernels");
+}
+
+inline stream_facts facts_of(cudaStream_t stream, int current) {
+  stream_facts s{.gpu = current};
+  s.blocks = stream == cudaStreamLegacy;
+  if (s.blocks) return s;
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  s.known = cudaStreamIsCapturing(stream, &status) == cudaSuccess;
+  s.records = s.known && status != cudaStreamCaptureStatusNone;
+#if CUDART_VERSION >= 12080
+  s.known = s.known && cudaStreamGetDevice(stream, &s.gpu) == cudaSuccess;
+#endif
+  (void)cudaGetLastError();
+  return s;
+}
+
 }  // namespace detail
 
 // The current GPU; throws where there is none, or where it is too old.
-inline cudaDeviceProp current_device() {
-  int devices = 0, device = 0;
-  if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) {
+inline gpu_facts current_gpu() {
+  gpu_facts gpu;
+  int devices = 0;
+  const cudaError_t counted = cudaGetDeviceCount(&devices);
+  if (counted != cudaSuccess || devices == 0) {
     (void)cudaGetLastError();
-    throw cuda_error("CUDA: no GPU is available; build for the CPU (cmake --workflow --preset quickstart), or check the driver with nvidia-smi.");
+    throw detail::no_gpu(counted == cudaSuccess ? "there is none in this machine" : cudaGetErrorString(counted));
   }
   cudaDeviceProp p{};
-  detail::check(cudaGetDevice(&device), "cudaGetDevice");
-  detail::check(cudaGetDeviceProperties(&p, device), "cudaGetDeviceProperties");
-  if (p.major < 8)
-    throw cuda_error(std::string("CUDA: ") + p.name + " has compute capability " + std::to_string(p.major) + "." + std::to_string(p.minor) + "; at least 8.0 is needed (RTX 30, A100 and later).");
-  return p;
+  std::size_t total = 0;
+  detail::check(cudaGetDevice(&gpu.number), "cudaGetDevice");
+  detail::check(cudaGetDeviceProperties(&p, gpu.number), "cudaGetDeviceProperties");
+  gpu.name = p.name;
+  gpu.major = p.major;
+  gpu.minor = p.minor;
+  detail::check_age(gpu);
+  detail::check(cudaMemGetInfo(&gpu.free_bytes, &total), "cudaMemGetInfo");
+  return gpu;
 }
-inline std::string device_name() { return current_device().name; }
+inline std::string device_name() { return current_gpu().name; }
 
 // Dense bf16 products with f32 accumulation, flop/s: multiprocessors x clock x what one does in a cycle (NVIDIA's
 // architecture papers: A100 2048, H100 4096, the GeForce cards of RTX 30, 40 and 50 512, B200 8192).
 inline double tensor_core_peak() {
-  int device = 0, kilohertz = 0;
-  const cudaDeviceProp p = current_device();
-  detail::check(cudaGetDevice(&device), "cudaGetDevice");
-  detail::check(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, device), "cudaDeviceGetAttribute");
-  const int each = p.major == 9 ? 4096 : p.major == 10 ? 8192 : p.major == 8 && p.minor == 0 ? 2048 : 512;
-  return static_cast<double>(p.multiProcessorCount) * kilohertz * 1e3 * each;
+  const gpu_facts gpu = current_gpu();
+  int kilohertz = 0, multiprocessors = 0;
+  detail::check(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, gpu.number), "cudaDeviceGetAttribute");
+  detail::check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, gpu.number), "cudaDeviceGetAttribute");
+  const int each = gpu.major == 9 ? 4096 : gpu.major == 10 ? 8192 : gpu.major == 8 && gpu.minor == 0 ? 2048 : 512;
+  return static_cast<double>(multiprocessors) * kilohertz * 1e3 * each;
 }
 
 class runtime {
@@ -76,32 +121,56 @@ class runtime {
     if (own_) cudaStreamDestroy(stream_);
   }
 
-  // Finds the current GPU and says before anything runs whether it will do.
-  void open(std::size_t bytes) {
-    const cudaDeviceProp p = current_device();
-    std::size_t free = 0, total = 0;
-    detail::check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-    if (bytes > free)
-      throw cuda_error("CUDA: this run needs " + detail::gibibytes(bytes) + " and " + p.name + " has " + detail::gibibytes(free) + " free; choose a smaller batch, or a workspace budget.");
-    detail::check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
-    own_ = true;
+  // Says before anything runs whether the current GPU, and what the caller gives, will do.
+  FORMWORK_HIDDEN void open(std::size_t bytes, session_options const& given) {
+    const gpu_facts gpu = current_gpu();
+    detail::check_code(gpu);
+    given_ = given;
+    device_ = gpu.number;
+    if (!given.allocate) detail::check_memory(gpu, bytes);
+    if (given.stream) {
+      stream_ = static_cast<cudaStream_t>(given.stream);
+      detail::check_stream(detail::facts_of(stream_, device_), gpu);
+    } else {
+      detail::check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
+      own_ = true;
+    }
+  }
+  // Before each use: CUDA calls of a thread go to its current GPU.
+  void enter() const {
+    int current = 0;
+    detail::check(cudaGetDevice(&current), "cudaGetDevice");
+    detail::check_current(device_, current);
+  }
+  // What is under way is done, or has failed.
+  void settle() noexcept {
+    cudaStreamSynchronize(stream_);
+    (void)cudaGetLastError();
   }
 
-  void* allocate(std::size_t bytes) {
-    void* p = nullptr;
-    if (cudaMalloc(&p, bytes) != cudaSuccess) {
-      (void)cudaGetLastError();
-      throw cuda_error("CUDA: there is no room for " + detail::gibibytes(bytes) + " in one piece; choose a smaller batch, or a workspace budget.");
+  memory_block allocate(std::size_t bytes) {
+    memory_block m{nullptr, bytes};
+    if (given_.allocate) {
+      m.begin = given_.allocate(bytes, stream_, given_.pool);
+      if (!m) throw detail::no_room(bytes, "the caller's allocator");
+      return m;
     }
-    return p;
+    if (cudaMalloc(&m.begin, bytes) != cudaSuccess) {
+      (void)cudaGetLastError();
+      throw detail::no_room(bytes, "the GPU");
+    }
+    return m;
   }
-  void release(void* p) noexcept { cudaFree(p); }
-  void* allocate_pinned(std::size_t bytes) {
-    void* p = nullptr;
-    detail::check(cudaMallocHost(&p, bytes), "cudaMallocHost");
-    return p;
+  void release(memory_block m) noexcept {
+    if (given_.allocate) given_.release(m.begin, m.bytes, stream_, given_.pool);
+    else cudaFree(m.begin);
   }
-  void release_pinned(void* p) noexcept { cudaFreeHost(p); }
+  memory_block allocate_pinned(std::size_t bytes) {
+    memory_block m{nullptr, bytes};
+    detail::check(cudaMallocHost(&m.begin, bytes), "cudaMallocHost");
+    return m;
+  }
+  void release_pinned(memory_block m) noexcept { cudaFreeHost(m.begin); }
 
   void* queue() const { return stream_; }
   void clear(void* p, std::size_t bytes) {
@@ -136,6 +205,7 @@ class runtime {
     if (g) cudaGraphDestroy(g);
     (void)cudaGetLastError();
   }
+  FORMWORK_HIDDEN void check_each_launch(bool yes);
   void start(graph g) {
     nvtxRangePushA("formwork step");
     const cudaError_t e = cudaGraphLaunch(g, stream_);
@@ -145,26 +215,35 @@ class runtime {
   void release_graph(graph g) noexcept { cudaGraphExecDestroy(g); }
 
  private:
+  session_options given_;
   cudaStream_t stream_ = nullptr;
+  int device_ = 0;
   bool own_ = false;
 };
 
 // Starts one launch on a stream.
 struct launcher {
   using session = cuda::session<runtime>;
+  // Of this thread: an error comes back from the launch that has it.
+  FORMWORK_HIDDEN static inline thread_local bool waits = false;
+
   template <class Launch, int N> FORMWORK_HIDDEN static void launch(kernel_arguments<N> const& a, void* queue) {
     constexpr launch_shape shape = Launch::shape;
     static_assert(shape.threads % warp == 0 && shape.threads <= 1024 && shape.blocks > 0 && shape.blocks < (1l << 31));
-    if constexpr (shape.shared_bytes > 48 * 1024) {
-      static const cudaError_t allowed = cudaFuncSetAttribute(entry<Launch, N>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes));
-      detail::check(allowed, "cudaFuncSetAttribute", Launch::name);
-    }
+    const auto stream = static_cast<cudaStream_t>(queue);
+    if constexpr (shape.shared_bytes > 48 * 1024)  // of the current GPU, so not once and for all
+      detail::check(cudaFuncSetAttribute(entry<Launch, N>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes)), "cudaFuncSetAttribute", Launch::name);
+    void* arguments[] = {const_cast<kernel_arguments<N>*>(&a)};
     nvtxRangePushA(Launch::name);
-    entry<Launch, N><<<dim3(static_cast<unsigned>(shape.blocks)), dim3(static_cast<unsigned>(shape.threads)), shape.shared_bytes, static_cast<cudaStream_t>(queue)>>>(a);
+    const cudaError_t e =
+        cudaLaunchKernel(entry<Launch, N>, dim3(static_cast<unsigned>(shape.blocks)), dim3(static_cast<unsigned>(shape.threads)), arguments, shape.shared_bytes, stream);
     nvtxRangePop();
-    detail::check(cudaGetLastError(), "the launch", Launch::name);
+    detail::check(e, "the launch", Launch::name);
+    if (waits) detail::check(cudaStreamSynchronize(stream), "the run", Launch::name);
   }
 };
+
+inline void runtime::check_each_launch(bool yes) { launcher::waits = yes; }
 
 }  // namespace formwork::cuda
 

@@ -9,12 +9,22 @@
 #include <utility>
 #include <vector>
 
+#include "errors.hpp"
+#include "session_options.hpp"
+
 namespace formwork::cuda {
+
+// Device or pinned memory.
+struct memory_block {
+  void* begin = nullptr;
+  std::size_t bytes = 0;
+  explicit operator bool() const { return begin != nullptr; }
+};
 
 namespace detail {
 
 // What a runtime has given, until this ends.
-template <class Runtime, class Handle, void (Runtime::*GiveBack)(Handle) noexcept> class given {
+template <class Runtime, class Handle, auto GiveBack> class given {
  public:
   given() = default;
   given(Runtime& from, Handle it) : from_(&from), it_(it) {}
@@ -28,6 +38,7 @@ template <class Runtime, class Handle, void (Runtime::*GiveBack)(Handle) noexcep
     if (it_) (from_->*GiveBack)(it_);
   }
   Handle get() const { return it_; }
+  explicit operator bool() const { return static_cast<bool>(it_); }
 
  private:
   Runtime* from_ = nullptr;
@@ -52,48 +63,69 @@ template <class Runtime> class open_recording {
   Runtime* runtime_;
 };
 
+// Launches that are waited for one by one.
+template <class Runtime> class checked_launches {
+ public:
+  explicit checked_launches(Runtime& runtime) : runtime_(&runtime) { runtime.check_each_launch(true); }
+  checked_launches(checked_launches const&) = delete;
+  ~checked_launches() { runtime_->check_each_launch(false); }
+
+ private:
+  Runtime* runtime_;
+};
+
 }  // namespace detail
 
 template <class Runtime> class session {
  public:
   static constexpr bool on_host = false;
+  using options = session_options;
 
-  // Device memory of zeros, and an exchange that the host writes and reads in pinned memory. Throws std::runtime_error:
-  // no GPU, one that this program was not compiled for, too little memory.
-  session(std::size_t memory_bytes, std::size_t exchange_bytes, int recordings) : memory_bytes_(memory_bytes), exchange_bytes_(exchange_bytes), graphs_(static_cast<std::size_t>(recordings)) {
-    runtime_.open(memory_bytes + exchange_bytes);
+  // Device memory of zeros, and an exchange that the host writes and reads in pinned memory. Throws cuda_error: no GPU,
+  // one that this program was not compiled for, too little memory, a stream that will not do.
+  session(std::size_t memory_bytes, std::size_t exchange_bytes, int recordings, options const& given = {})
+      : checks_(given.check_each_launch), memory_bytes_(memory_bytes), exchange_bytes_(exchange_bytes), recordings_(static_cast<std::size_t>(recordings)) {
+    runtime_.open(memory_bytes + exchange_bytes, given);
     memory_ = {runtime_, runtime_.allocate(memory_bytes)};
     exchange_ = {runtime_, runtime_.allocate(exchange_bytes)};
     host_exchange_ = {runtime_, runtime_.allocate_pinned(exchange_bytes)};
+    detail::check_alignment(memory());
+    detail::check_alignment(exchange());
     runtime_.clear(memory(), memory_bytes);
     runtime_.clear(exchange(), exchange_bytes);
   }
   session(session const&) = delete;
   session& operator=(session const&) = delete;
+  ~session() { runtime_.settle(); }
 
-  std::byte* memory() const { return static_cast<std::byte*>(memory_.get()); }
-  std::byte* exchange() const { return static_cast<std::byte*>(exchange_.get()); }
-  std::byte* host_exchange() const { return static_cast<std::byte*>(host_exchange_.get()); }
+  std::byte* memory() const { return static_cast<std::byte*>(memory_.get().begin); }
+  std::byte* exchange() const { return static_cast<std::byte*>(exchange_.get().begin); }
+  std::byte* host_exchange() const { return static_cast<std::byte*>(host_exchange_.get().begin); }
   void* queue() const { return runtime_.queue(); }
 
-  // A recording that fails is made anew by the next run.
+  // A recording that fails is made anew by the next run. Every function that follows throws cuda_error.
   template <class Launches> void run(int recording, Launches const& launches) {
-    auto& [graph, nodes] = graphs_[static_cast<std::size_t>(recording)];
-    if (!graph.get()) {
+    runtime_.enter();
+    auto& [graph, nodes] = recordings_[static_cast<std::size_t>(recording)];
+    if (!graph && !checks_) {
       detail::open_recording open(runtime_);
-      runtime_.copy_to_device(exchange(), host_exchange(), exchange_bytes_);
-      launches();
-      runtime_.copy_to_host(host_exchange(), exchange(), exchange_bytes_);
+      enqueue(launches);
       graph = {runtime_, open.end(nodes)};
     }
     views_.clear();  // what launches change is read again
-    runtime_.start(graph.get());
+    if (checks_) {
+      detail::checked_launches now(runtime_);
+      enqueue(launches);
+    } else {
+      runtime_.start(graph.get());
+    }
     runtime_.wait();
   }
-  // Launches, and the two copies of the exchange.
-  long nodes(int recording) const { return graphs_[static_cast<std::size_t>(recording)].nodes; }
+  // Launches, and the two copies of the exchange; 0 before the first run.
+  long nodes(int recording) const { return recordings_[static_cast<std::size_t>(recording)].nodes; }
 
   std::byte* view(std::size_t offset, std::size_t bytes) {
+    runtime_.enter();
     if (!mirror_) mirror_.reset(new std::byte[memory_bytes_]);
     runtime_.copy_to_host(mirror_.get() + offset, memory() + offset, bytes);
     runtime_.wait();
@@ -102,6 +134,7 @@ template <class Runtime> class session {
   }
   // What was written into views since the last run; what nobody viewed stays as it is.
   void commit(std::size_t offset, std::size_t bytes) {
+    runtime_.enter();
     for (auto const& v : views_) {
       const std::size_t begin = std::max(v.begin, offset), end = std::min(v.end, offset + bytes);
       if (begin < end) runtime_.copy_to_device(memory() + begin, mirror_.get() + begin, end - begin);
@@ -109,25 +142,36 @@ template <class Runtime> class session {
     runtime_.wait();
   }
   void upload(std::size_t offset, const void* from, std::size_t bytes) {
+    runtime_.enter();
     runtime_.copy_to_device(memory() + offset, from, bytes);
     runtime_.wait();
   }
-  void clear(std::size_t offset, std::size_t bytes) { runtime_.clear(memory() + offset, bytes); }
+  void clear(std::size_t offset, std::size_t bytes) {
+    runtime_.enter();
+    runtime_.clear(memory() + offset, bytes);
+  }
 
  private:
-  using device_memory = detail::given<Runtime, void*, &Runtime::release>;
-  using pinned_memory = detail::given<Runtime, void*, &Runtime::release_pinned>;
+  using device_memory = detail::given<Runtime, memory_block, &Runtime::release>;
+  using pinned_memory = detail::given<Runtime, memory_block, &Runtime::release_pinned>;
   struct recorded {
     detail::given<Runtime, typename Runtime::graph, &Runtime::release_graph> graph;
     long nodes = 0;
   };
   struct range { std::size_t begin, end; };
 
+  template <class Launches> void enqueue(Launches const& launches) {
+    runtime_.copy_to_device(exchange(), host_exchange(), exchange_bytes_);
+    launches();
+    runtime_.copy_to_host(host_exchange(), exchange(), exchange_bytes_);
+  }
+
   Runtime runtime_;  // outlives what it has given
+  bool checks_;
   std::size_t memory_bytes_, exchange_bytes_;
   device_memory memory_, exchange_;
   pinned_memory host_exchange_;
-  std::vector<recorded> graphs_;
+  std::vector<recorded> recordings_;
   std::unique_ptr<std::byte[]> mirror_;  // the memory as the host sees it; only viewed parts are ever touched
   std::vector<range> views_;
 };
