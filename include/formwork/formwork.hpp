@@ -108,6 +108,7 @@
 #include "passes/uses.hpp"
 #include "passes/group.hpp"
 #include "passes/order.hpp"
+#include "passes/prologue.hpp"  // operands computed where they are read
 #include "passes/loop_order.hpp"
 #include "passes/fuse_operands.hpp"
 #include "passes/fuse.hpp"    // nodes -> kernels
@@ -122,6 +123,7 @@
 #include "kernels/instruction.hpp"
 #include "kernels/placed_layout.hpp"
 #include "kernels/lower.hpp"
+#include "kernels/lower_contract.hpp"  // products
 #include "kernels/lower_attend.hpp"
 #include "kernels/frozen.hpp"
 #include "kernels/tape.hpp"

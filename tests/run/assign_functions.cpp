@@ -3,6 +3,8 @@
 
 #include "formwork/nn/eager.hpp"
 #include "formwork/ops/gelu.hpp"
+#include "formwork/ops/relu.hpp"
+#include "formwork/ops/silu.hpp"
 #include "near.hpp"
 #include "support/catch.hpp"
 
@@ -150,4 +152,84 @@ TEST_CASE("assign: reductions, concatenation and slices") {
   CHECK(near(values(down), truth(85, [&](long i) { return (double(x.data()[i]) + x.data()[i + 85] + x.data()[i + 170]) / 3; }), 4));
   auto joined = evaluate(concatenate<1>(slice<1, 10, 7>(x), x));
   CHECK(near(values(joined), truth(3 * 24 * 5, [&](long i) { return double(x(i / 120, i / 5 % 24 < 7 ? i / 5 % 24 + 10 : i / 5 % 24 - 7, i % 5)); }), 1));
+}
+
+namespace {
+
+// matmul(f(x), g(w)) in f64.
+template <class F, class G> std::vector<double> product_of(auto const& x, auto const& w, long m, long n, long k, F f, G g) {
+  return truth(m * n, [&](long i) {
+    double sum = 0;
+    for (long p = 0; p < k; ++p) sum += f(double(x(i / n, p)), i / n, p) * g(double(w(p, i % n)), p, i % n);
+    return sum;
+  });
+}
+
+template <class Y, class E> constexpr int kernels_of(Y const&, E const&) {
+  return assignment<std::tuple<decltype(as_view(std::declval<Y&>()))>, E>::kernels;
+}
+
+}  // namespace
+
+TEST_CASE("assign: products with work before and after them are one kernel") {
+  constexpr long M = 37, N = 53, K = 70;
+  auto x = random_tensor<shape<M, K>>(1);
+  auto column = random_tensor<shape<M, 1>>(4);
+  auto w = random_tensor<shape<K, N>>(2);
+  auto row = random_tensor<shape<N>>(3);
+  auto gain = random_tensor<shape<K>>(5);
+  tensor<float, shape<M, N>> y;
+  const auto same = [](double v, long, long) { return v; };
+  const auto silu_of = [](double v) { return v / (1 + std::exp(-v)); };
+
+  auto left = silu(x) * 2.0f;
+  assign(y, relu(matmul(left, w) + row));
+  CHECK(kernels_of(y, relu(matmul(left, w) + row)) == 1);
+  auto want = product_of(x, w, M, N, K, [&](double v, long, long) { return 2 * silu_of(v); }, same);
+  for (std::size_t i = 0; i < want.size(); ++i) want[i] = std::max(0.0, want[i] + row(static_cast<long>(i) % N));
+  CHECK(near(values(y), want, 64));
+
+  // What repeats along rows and columns: the second half of an RMS norm.
+  auto scaled = x * column * gain;
+  CHECK(kernels_of(y, matmul(scaled, w)) == 1);
+  assign(y, matmul(scaled, w));
+  CHECK(near(values(y), product_of(x, w, M, N, K, [&](double v, long i, long k) { return v * column(i, 0) * gain(k); }, same), 64));
+
+  // Both operands, and one that is read by columns.
+  auto turned = random_tensor<shape<N, K>>(6);
+  auto right = transpose<1, 0>(exp(turned));
+  CHECK(kernels_of(y, matmul(left, right)) == 1);
+  assign(y, matmul(left, right));
+  CHECK(near(values(y), truth(M * N, [&](long i) {
+    double sum = 0;
+    for (long p = 0; p < K; ++p) sum += 2 * silu_of(x(i / N, p)) * std::exp(double(turned(i % N, p)));
+    return sum;
+  }), 64));
+
+  // In f64, with batches.
+  auto a = random_tensor<shape<3, 5, 19>, double>(7);
+  auto b = random_tensor<shape<3, 19, 4>, double>(8);
+  tensor<double, shape<3, 5, 4>> c;
+  CHECK(kernels_of(c, matmul(exp(a), b + 1.0)) == 1);
+  assign(c, matmul(exp(a), b + 1.0));
+  CHECK(near(values(c), truth(60, [&](long i) {
+    double sum = 0;
+    for (long p = 0; p < 19; ++p) sum += std::exp(a(i / 20, i / 4 % 5, p)) * (b(i / 20, p, i % 4) + 1);
+    return sum;
+  }), 64));
+}
+
+TEST_CASE("assign: what a product computes before it stays in memory where it is wanted there") {
+  auto x = random_tensor<shape<20, 20>>(1), w = random_tensor<shape<20, 20>>(2);
+  tensor<float, shape<20, 20>> y, z;
+  const auto both = [](auto a, auto b) {
+    auto e = exp(a);
+    return std::tuple(matmul(e, b), e);
+  };
+  assign(std::tie(y, z), both, x, w);
+  CHECK(values(z) == values(evaluate(exp(x))));
+  CHECK(values(y) == values(evaluate(matmul(z, w))));
+  // A result in the memory of what the prologue reads would be read after it is written.
+  CHECK_THROWS_WITH(assign(x, matmul(exp(x), w)), Catch::Contains("overlaps operand 0"));
+  CHECK_THROWS_WITH(assign(x, matmul(w, exp(x))), Catch::Contains("overlaps operand"));
 }

@@ -15,24 +15,27 @@ class lowering {
       : f(fused), g(fused.g), m(plan), group_number(number), group_(fused.groups[static_cast<std::size_t>(number)]), k(to) {}
 
   constexpr void run() {
-    k.what = group_.what;
-    k.scope = group_.scope;
-    k.group = group_number;
-    k.type = dtype::f32;  // wider where anything is
-    for (int id : group_.members) {
-      if (g[id].type == dtype::f64) k.type = dtype::f64;
-      for (int j = 0; j < g[id].inputs; ++j)
-        if (g[id].in[static_cast<std::size_t>(j)] >= 0 && g[g[id].in[static_cast<std::size_t>(j)]].type == dtype::f64) k.type = dtype::f64;
-    }
+    begin();
     switch (group_.what) {
       case skeleton::rows: lower_rows(); break;
-      case skeleton::contract: lower_contract(); break;
       case skeleton::scatter: lower_scatter(); break;
-      default: break;  // attention is lowered by attend_lowering
+      default: break;  // products and attention are lowered by contract_lowering and attend_lowering
     }
   }
 
  protected:
+  constexpr void begin() {
+    k.what = group_.what;
+    k.scope = group_.scope;
+    k.group = group_number;
+    k.type = dtype::f32;  // wider where anything is
+    for (int id : all_members(f, group_)) {
+      if (g[id].type == dtype::f64) k.type = dtype::f64;
+      for (int j = 0; j < g[id].inputs; ++j)
+        if (g[id].in[static_cast<std::size_t>(j)] >= 0 && g[g[id].in[static_cast<std::size_t>(j)]].type == dtype::f64) k.type = dtype::f64;
+    }
+  }
+
   fusion const& f;
   graph const& g;
   memory_plan const& m;
@@ -305,54 +308,6 @@ class lowering {
     k.column_reductions = group_.column_reductions;
     slot.assign(group_.members.size(), -1);
     for (std::size_t i = 0; i < group_.members.size(); ++i) lower_member(i);
-    add_late_stores();
-  }
-
-  constexpr void matrix_operand(int x, int which) {
-    access a = resolve(g, x, placed_layout{g, m});
-    argument r;
-    r.type = g[x].type;
-    r.from = where(a.source);
-    r.offset = a.offset;
-    r.node = a.source;
-    int rank = a.shape.rank;
-    address b = coalesce(a.shape, a.stride, 0, rank - 2);
-    if (!a.ok || b.rank > 1) throw "a product's operand has batch axes that no single stride describes: copy it first";
-    k.matrix[which].batch = b.rank == 1 ? b.stride[0] : 0;
-    // A: outer is the row; B: outer is the column. An axis of size 1 has no stride.
-    auto step = [&](int axis) { return a.shape.size[axis] == 1 ? 0 : a.stride.size[axis]; };
-    k.matrix[which].outer = step(which == 0 ? rank - 2 : rank - 1);
-    k.matrix[which].inner = step(which == 0 ? rank - 1 : rank - 2);
-    k.arguments.push_back(r);
-  }
-
-  constexpr void lower_contract() {
-    node const& n = g[group_.anchor];
-    int rank = n.shape.rank;
-    long rows = n.shape.size[rank - 2], columns = n.shape.size[rank - 1];
-    k.batch = n.shape.product(0, rank - 2);
-    k.rows = rows;
-    k.columns = columns;
-    k.depth = g[n.in[0]].shape[-1];
-    matrix_operand(n.in[0], 0);
-    matrix_operand(n.in[1], 1);
-    domain = refine(group_.domain, n.shape);
-    split = split_at(domain, k.batch * rows);
-    stages.stages = 1;
-    stages.at.assign(group_.members.size(), level::element);
-    stages.first.assign(group_.members.size(), 0);
-    stages.evaluated.assign(group_.members.size(), 1);
-    stages.kept.assign(group_.members.size(), 0);
-    slot.assign(group_.members.size(), -1);
-    for (std::size_t i = 0; i < group_.members.size(); ++i) {
-      if (group_.members[i] != group_.anchor) {
-        lower_member(i);
-        continue;
-      }
-      instruction acc{.what = opcode::accumulator, .type = n.type};
-      slot[i] = add(acc);
-      if (stored_here(group_.anchor)) store(group_.anchor, slot[i], level::element, 0);
-    }
     add_late_stores();
   }
 

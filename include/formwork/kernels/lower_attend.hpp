@@ -3,7 +3,7 @@
 //   backward arguments:  q, k, v, out, log-sum-exp, dout, dq, dk, dv, gradients of tables ..., tables ...
 #pragma once
 
-#include "lower.hpp"
+#include "lower_contract.hpp"
 
 namespace formwork {
 
@@ -181,6 +181,7 @@ constexpr std::vector<kernel_data> lower(fusion const& f, memory_plan const& m) 
     int k = f.order[i];
     skeleton what = f.groups[static_cast<std::size_t>(k)].what;
     if (what == skeleton::attend || what == skeleton::attend_backward) detail::attend_lowering(f, m, k, kernels[i]).run();
+    else if (what == skeleton::contract) detail::contract_lowering(f, m, k, kernels[i]).run();
     else detail::lowering(f, m, k, kernels[i]).run();
   }
   return kernels;

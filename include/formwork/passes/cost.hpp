@@ -180,7 +180,7 @@ constexpr program_cost cost(fusion const& f, memory_plan const& m) {
   for (int k : f.order) {
     group const& K = f.groups[static_cast<std::size_t>(k)];
     long n = iterations_of(g, K.scope), flops = 0;
-    for (int x : K.members) flops += flops_of(g, x);
+    for (int x : all_members(f, K)) flops += flops_of(g, x);
     c.flops += n * flops;
     c.bytes_moved += n * detail::bytes_moved(f, k);
     c.launches += n;

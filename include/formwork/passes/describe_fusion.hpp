@@ -21,7 +21,7 @@ inline std::string describe(fusion const& f) {
     if (K.domain.rank > 0) s << ' ' << to_string(K.domain);
     if (K.rows >= 0) s << " rows " << K.rows;
     s << ":";
-    for (int m : K.members) {
+    for (int m : all_members(f, K)) {
       s << ' ';
       if (g[m].what == kind::map) s << g[m].op->name;
       else s << name_of(g[m].what);

@@ -7,12 +7,14 @@
 #include "group.hpp"
 #include "loop_order.hpp"
 #include "order.hpp"
+#include "prologue.hpp"
 #include "uses.hpp"
 
 namespace formwork {
 
 struct fuse_options {
-  bool apart = false;  // every node a kernel of its own: what fusion is tested against
+  bool apart = false;      // every node a kernel of its own: what fusion is tested against
+  bool prologues = false;  // a product computes its operands' elements where it reads them; on the CPU
 };
 
 namespace detail {
@@ -383,6 +385,7 @@ class fuser : operand_reader {
 constexpr fusion fuse(graph const& g, fuse_options options = {}) {
   fusion f = detail::fuser(g, options).run();
   detail::settle(f);
+  if (options.prologues && !options.apart) detail::absorb_prologues(f);
   detail::order_groups(f);
   return f;
 }

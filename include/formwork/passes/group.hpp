@@ -22,6 +22,8 @@ struct group {
   long rows = -1;             // leading part of the domain that reductions keep; -1: nobody asked
   bool row_reductions = false, column_reductions = false;
   std::vector<int> members;   // in an order in which operands come first
+  int prologue[2]{-1, -1};    // a product's: the groups that compute its operands' elements where it reads them
+  bool absorbed = false;      // is such a prologue: runs in its product's kernel
 };
 
 struct fusion {
@@ -64,6 +66,16 @@ struct fusion {
     }
   }
 };
+
+// The group's members, and those of its prologues.
+constexpr std::vector<int> all_members(fusion const& f, group const& k) {
+  std::vector<int> all;
+  for (int p : k.prologue)
+    if (p >= 0)
+      for (int m : f.groups[static_cast<std::size_t>(p)].members) all.push_back(m);
+  for (int m : k.members) all.push_back(m);
+  return all;
+}
 
 constexpr int member_index(group const& k, int node) {
   for (std::size_t i = 0; i < k.members.size(); ++i)

@@ -67,6 +67,7 @@ constexpr void settle(fusion& f) {
 constexpr void order_groups(fusion& f) {
   graph const& g = f.g;
   std::size_t n = f.groups.size();
+  auto runs = [](group const& k) { return !k.members.empty() && !k.absorbed; };
   auto loop_of = [&](int k) { return f.groups[static_cast<std::size_t>(k)].scope; };
   auto item_waits = [&](int scope, int j) {  // does any group of a loop wait for group j of another scope?
     for (std::size_t k = 0; k < n; ++k)
@@ -127,7 +128,7 @@ constexpr void order_groups(fusion& f) {
           if (!done[j] && loop_of(static_cast<int>(j)) == scope && f.depends(static_cast<int>(k), static_cast<int>(j))) ready = false;
         if (!ready) continue;
         done[k] = 1;
-        if (!f.groups[k].members.empty()) f.order.push_back(static_cast<int>(k));
+        if (runs(f.groups[k])) f.order.push_back(static_cast<int>(k));
         progress = true;
       }
     }
@@ -141,14 +142,14 @@ constexpr void order_groups(fusion& f) {
         if (is_item[b] && !done[b] && after[a][b]) ready = false;
       if (!ready) continue;
       if (a < n) {
-        if (!f.groups[a].members.empty()) f.order.push_back(static_cast<int>(a));
+        if (runs(f.groups[a])) f.order.push_back(static_cast<int>(a));
       } else emit_loop(static_cast<int>(a - n));
       done[a] = 1;
       progress = true;
     }
   }
   std::size_t used = 0;
-  for (auto const& k : f.groups) used += !k.members.empty();
+  for (auto const& k : f.groups) used += runs(k);
   if (f.order.size() != used) throw "the groups of this program wait for each other: please report it with describe() of the program";
 }
 

@@ -242,6 +242,10 @@ class planner {
       reads = reads || r == k;
     }
     if (!reads) return true;
+    for (int p : K.prologue)
+      if (p >= 0)
+        for (int x : f.reads[static_cast<std::size_t>(p)])
+          if (x == operand) return false;
     if (K.what != skeleton::rows && K.what != skeleton::contract) return false;
     if (g[result].shape.elements() != K.domain.elements()) return false;
     stage_plan stages = plan_stages(f, K);

@@ -77,7 +77,7 @@ template <class Expression, class... View> struct assign_source<Expression, std:
 
   // compile(), with the targets' strides.
   static constexpr program_buffer compiled() {
-    fusion f = fuse(canonicalize(rematerialize(make())));
+    fusion f = fuse(canonicalize(rematerialize(make())), {.prologues = true});
     memory_plan m = plan_memory(f);
     constexpr dims stride[] = {View::stride...};
     constexpr bool strided[] = {!View::contiguous...};

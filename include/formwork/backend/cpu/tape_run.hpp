@@ -24,10 +24,10 @@ template <class T, class Arguments, class... I> struct tape_runner<T, Arguments,
     }(std::make_index_sequence<sizeof...(I)>{});
   }
 
-  // Names the memory that run_elements will touch from a column on, where it lies in rows.
+  // Names the memory that run_elements<0> will touch from a column on, where it lies in rows.
   template <class Errands> FORMWORK_INLINE static void touch(Errands& errands, void* const* base, std::ptrdiff_t row, std::ptrdiff_t c) {
     ([&]() FORMWORK_INLINE_LAMBDA {
-      if constexpr ((I::what == opcode::load || I::what == opcode::store) && I::at == level::element) {
+      if constexpr ((I::what == opcode::load || I::what == opcode::store) && I::at == level::element && (I::evaluated & 1u) != 0) {
         using a = argument_at<Arguments, I::argument>;
         if constexpr (a::column::rank == 1 && a::column::stride(0) == 1 && furthest<typename a::row>() > 0) {
           const char* p = static_cast<char*>(base[I::argument]) + (a::row::offset(row) + c) * static_cast<std::ptrdiff_t>(size_of(a::type));

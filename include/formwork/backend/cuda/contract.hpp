@@ -82,6 +82,7 @@ template <class Shape> struct contract_main {
 template <long Batch, long M, long N, long K, dtype Type, class AStrides, class BStrides, class Arguments, class Tape, class Options>
 struct kernel_plan<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Arguments, Tape>, Options> {
   using shape = detail::contract_shape<Batch, M, N, K, Type, AStrides, BStrides, Arguments, Tape, Options>;
+  static_assert(tape_traits<Tape>::slot_of(opcode::operand) < 0, "on a GPU a product reads its operands from memory: fuse without prologues");
   static constexpr std::size_t scratch_bytes = shape::scratch_bytes;
   using main = detail::contract_main<shape>;
   using launches = std::conditional_t<(shape::schedule.splits > 1), launch_list<main, detail::contract_finish<shape>>, launch_list<main>>;

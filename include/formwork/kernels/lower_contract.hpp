@@ -1,0 +1,115 @@
+// A product becomes a kernel: two strided operands, its epilogue as stage 0 of the tape, and where an operand is computed
+// its prologue as stage 1 (A) or 2 (B), over rows and columns of its own.
+#pragma once
+
+#include "../passes/prologue.hpp"
+#include "lower.hpp"
+
+namespace formwork::detail {
+
+class contract_lowering : lowering {
+ public:
+  using lowering::lowering;
+
+  constexpr void run() {
+    begin();
+    lower_contract();
+  }
+
+ private:
+  constexpr void matrix_operand(int x, int which) {
+    access a = resolve(g, x, placed_layout{g, m});
+    argument r;
+    r.type = g[x].type;
+    r.from = where(a.source);
+    r.offset = a.offset;
+    r.node = a.source;
+    int rank = a.shape.rank;
+    address b = coalesce(a.shape, a.stride, 0, rank - 2);
+    if (!a.ok || b.rank > 1) throw "a product's operand has batch axes that no single stride describes: copy it first";
+    k.matrix[which].batch = b.rank == 1 ? b.stride[0] : 0;
+    // A: outer is the row; B: outer is the column. An axis of size 1 has no stride.
+    auto step = [&](int axis) { return a.shape.size[axis] == 1 ? 0 : a.stride.size[axis]; };
+    k.matrix[which].outer = step(which == 0 ? rank - 2 : rank - 1);
+    k.matrix[which].inner = step(which == 0 ? rank - 1 : rank - 2);
+    k.arguments.push_back(r);
+  }
+
+  constexpr void lower_contract() {
+    node const& n = g[group_.anchor];
+    int rank = n.shape.rank;
+    long rows = n.shape.size[rank - 2], columns = n.shape.size[rank - 1];
+    k.batch = n.shape.product(0, rank - 2);
+    k.rows = rows;
+    k.columns = columns;
+    k.depth = g[n.in[0]].shape[-1];
+    for (int which = 0; which < 2; ++which)
+      if (group_.prologue[which] < 0) matrix_operand(n.in[static_cast<std::size_t>(which)], which);
+      else computed_matrix_operand(n.in[static_cast<std::size_t>(which)], which);
+    domain = refine(group_.domain, n.shape);
+    split = split_at(domain, k.batch * rows);
+    stages.stages = 1;
+    stages.at.assign(group_.members.size(), level::element);
+    stages.first.assign(group_.members.size(), 0);
+    stages.evaluated.assign(group_.members.size(), 1);
+    stages.kept.assign(group_.members.size(), 0);
+    slot.assign(group_.members.size(), -1);
+    for (std::size_t i = 0; i < group_.members.size(); ++i) {
+      if (group_.members[i] != group_.anchor) {
+        lower_member(i);
+        continue;
+      }
+      instruction acc{.what = opcode::accumulator, .type = n.type};
+      slot[i] = add(acc);
+      if (stored_here(group_.anchor)) store(group_.anchor, slot[i], level::element, 0);
+    }
+    add_late_stores();
+    for (int which = 0; which < 2; ++which)
+      if (group_.prologue[which] >= 0) add_prologue(n.in[static_cast<std::size_t>(which)], which);
+  }
+
+  // An operand that the kernel computes: strides as if it lay in memory, and no address.
+  constexpr void computed_matrix_operand(int x, int which) {
+    const computed_operand c = read_computed(g, x, which);
+    k.matrix[which] = {c.batch, c.outer, c.inner};
+    argument none;
+    none.type = g[x].type;
+    k.arguments.push_back(none);
+  }
+
+  // The operand's elements as instructions of stage 1 (A) or 2 (B), over rows and columns of their own.
+  constexpr void add_prologue(int x, int which) {
+    const computed_operand c = read_computed(g, x, which);
+    kernel_data part;
+    part.type = k.type;
+    contract_lowering prologue(f, m, group_.prologue[which], part);
+    const int slot_of_x = prologue.lower_elements(c.at.source, g[c.at.source].shape.elements() / c.columns);
+    const int slots = static_cast<int>(k.tape.size()), arguments = static_cast<int>(k.arguments.size()), stage = which + 1;
+    for (argument const& a : part.arguments) k.arguments.push_back(a);
+    for (instruction i : part.tape) {
+      for (int& s : i.in)
+        if (s >= 0) s += slots;
+      if (i.argument >= 0) i.argument += arguments;
+      i.stage = stage;
+      i.evaluated = 1u << stage;
+      add(i);
+    }
+    instruction end{.what = opcode::operand, .type = g[x].type, .stage = stage, .evaluated = 1u << stage};
+    end.in[0] = slots + slot_of_x;
+    end.inner = c.columns;
+    end.extent = which;
+    add(end);
+  }
+
+  // All members over `rows` rows; the slot of member x.
+  constexpr int lower_elements(int x, long rows) {
+    stages = plan_stages(f, group_);
+    domain = refine(group_.domain, g[x].shape);
+    split = split_at(domain, rows);
+    slot.assign(group_.members.size(), -1);
+    for (std::size_t i = 0; i < group_.members.size(); ++i) lower_member(i);
+    return slot[static_cast<std::size_t>(member_index(group_, x))];
+  }
+};
+
+}  // namespace formwork::detail
