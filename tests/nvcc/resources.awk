@@ -18,14 +18,15 @@ function finish() {
   if (stack > 0) complain(kernel " has " stack " bytes of local memory on " arch)
   registers = ""
 }
-# entry<Launch, N> is mangled as _ZN8formwork4cuda5entryINS0_6detail11rows_launchI..., with or without a namespace between.
+# entry<Launch, N> is mangled as _ZN8formwork4cuda5entryINS0_6detail11rows_launchI..., with or without a namespace between;
+# another kernel of the library as _ZN8formwork4cuda6detail5probeI...
 /Compiling entry function/ {
   finish()
   arch = $0
   sub(/.*for .sm_/, "", arch); sub(/[^0-9a-z].*/, "", arch)
   name = $0
   kernel = "?"
-  if (sub(/.*5entryI/, "", name)) {
+  if (sub(/.*5entryI/, "", name) || sub(/.*_ZN8formwork4cuda/, "", name)) {
     sub(/^N?S[0-9A-Z]*_/, "", name); sub(/^6detail/, "", name)
     if (match(name, /^[0-9]+/)) kernel = substr(name, RLENGTH + 1, substr(name, 1, RLENGTH) + 0)
   }

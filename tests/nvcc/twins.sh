@@ -5,7 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-printf '# a comment\nrows_launch 40\nattend_forward_launch 200\n' >"$work/budgets"
+printf '# a comment\nrows_launch 40\nattend_forward_launch 200\nprobe 8\n' >"$work/budgets"
 # kernel MANGLED REGISTERS STACK SPILLED: what ptxas prints of one
 kernel() {
   echo "ptxas info    : Compiling entry function '_ZN8formwork4cuda5entryI$1ILi1EEELi4EEEvNS0_16kernel_argumentsIXT0_EEE' for 'sm_80'"
@@ -21,7 +21,7 @@ accepts() { table || { echo "twins: refused $1"; cat "$work/table"; bad=1; }; }
 refuses() {
   if table; then echo "twins: accepted $1"; bad=1; elif ! grep -q "$2" "$work/table"; then echo "twins: of $1 it says"; cat "$work/table"; bad=1; fi
 }
-{ kernel $rows 40 0 0; kernel $attend 200 0 0; } >"$work/log"
+{ kernel $rows 40 0 0; kernel $attend 200 0 0; kernel x 4 0 0 | sed 's/_ZN8formwork4cuda5entryIx/_ZN8formwork4cuda6detail5probe/'; } >"$work/log"
 accepts "kernels within their budgets"
 grep -q '^| attend_forward_launch | 80 | 200 | 64 | 0 | 7.500 |$' "$work/table" || { echo "twins: attention has no line of its own"; bad=1; }
 { kernel $rows 40 0 0; kernel $attend 201 0 0; } >"$work/log"
@@ -32,6 +32,8 @@ kernel $rows 1 8 8 >"$work/log"
 refuses "a spill" "rows_launch spills 8 bytes"
 kernel $rows 1 16 0 >"$work/log"
 refuses "local memory" "rows_launch has 16 bytes of local memory"
+kernel x 1 0 0 | sed 's/_ZN8formwork4cuda5entryIx/_Z9elsewhere/' >"$work/log"
+refuses "a kernel of nobody's" "? has no budget"
 kernel NS0_6detail13scatter_links 1 0 0 >"$work/log"
 refuses "a kernel without a budget" "scatter_links has no budget"
 : >"$work/log"
