@@ -2,9 +2,12 @@
 // blocks are passed over.
 #include "formwork/backend/cuda/cuda.hpp"
 #include "formwork/nn/attention.hpp"
+#include "formwork/ops/square.hpp"
 #include "formwork/passes/differentiate.hpp"
 #include "formwork/passes/simplify.hpp"
 #include "formwork/run/step.hpp"
+#include "formwork/trace/reductions.hpp"
+#include "formwork/trace/trace.hpp"
 
 using namespace formwork;
 
