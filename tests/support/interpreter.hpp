@@ -286,6 +286,21 @@ class interpreter {
         scope_info const& loop = g.scopes[static_cast<std::size_t>(carry.scope)];
         return next_value(carry, loop.reversed ? 0 : loop.count - 1);
       }
+      case kind::part: {
+        const long i = at.back(), size = n.shape.elements();
+        tensor const& x = operand(n, 0);
+        return tensor(x.begin() + i * size, x.begin() + (i + 1) * size);
+      }
+      case kind::stack: {
+        y.clear();
+        for (long i = 0; i < n.shape.size[0]; ++i) {
+          at.push_back(i);
+          tensor const& x = operand(n, 0);
+          y.insert(y.end(), x.begin(), x.end());
+          at.pop_back();
+        }
+        return y;
+      }
       case kind::lookup: case kind::lookup_gradient: case kind::score: case kind::score_gradient: break;
     }
     throw std::runtime_error(std::string(name_of(n.what)) + " outside a score's body");

@@ -32,6 +32,8 @@ inline bool is_score_scope(graph const& g, int s) { return g.scopes[static_cast<
 inline bool may_read(graph const& g, node const& n, int k) {
   node const& x = g[n.in[static_cast<std::size_t>(k)]];
   if (n.what == kind::final) return x.what == kind::carry && g.scopes[static_cast<std::size_t>(x.scope)].parent == n.scope;
+  if (n.what == kind::stack) return !is_score_scope(g, x.scope) && x.scope != 0 && g.scopes[static_cast<std::size_t>(x.scope)].parent == n.scope;
+  if (n.what == kind::part) return n.scope != 0 && !is_score_scope(g, n.scope) && g.encloses(x.scope, g.scopes[static_cast<std::size_t>(n.scope)].parent);
   bool reads_body = (n.what == kind::attend && k >= 3) || (n.what == kind::attend_backward && k >= 6);
   if (reads_body && x.scope == n.attribute[0]) return g.scopes[static_cast<std::size_t>(x.scope)].parent == n.scope;
   // A loop's variable reads its first value before the loop.
@@ -122,6 +124,13 @@ inline bool good_map(graph const& g, node const& n) {
   return alike(n.type, n.op->has_result_type ? n.op->result : last) && (alike(first, last) || (n.inputs == 3 && first == dtype::boolean));
 }
 
+// One of a shape for each iteration of a loop.
+inline dims stacked(graph const& g, int loop, dims const& shape) {
+  dims d{g.scopes[static_cast<std::size_t>(loop)].count};
+  for (int a = 0; a < shape.rank; ++a) d.push_back(shape.size[a]);
+  return d;
+}
+
 inline bool good_shape(graph const& g, node const& n) {
   auto x = [&](int k) -> node const& { return g[n.in[static_cast<std::size_t>(k)]]; };
   bool integers = n.inputs > 1 && n.in[1] >= 0 && x(1).type == dtype::i32;
@@ -155,6 +164,8 @@ inline bool good_shape(graph const& g, node const& n) {
     case kind::score: case kind::score_gradient: return is_score_scope(g, n.scope) && n.shape.rank == 0;
     case kind::carry: return n.scope != 0 && n.in[0] >= 0 && n.in[1] >= 0 && x(0).shape == n.shape && x(1).shape == n.shape && x(0).type == n.type && x(1).type == n.type;
     case kind::final: return x(0).shape == n.shape;
+    case kind::part: return stacked(g, n.scope, n.shape) == x(0).shape && n.type == x(0).type;
+    case kind::stack: return stacked(g, x(0).scope, x(0).shape) == n.shape && n.type == x(0).type;
   }
   return false;
 }
@@ -164,7 +175,7 @@ inline bool good_shape(graph const& g, node const& n) {
 inline std::string problem_of(graph const& g) {
   std::vector<int> finished(g.scopes.size(), g.size());  // where a loop's first final stands
   for (int i = g.size() - 1; i >= 0; --i)
-    if (int c = g[i].in[0]; g[i].what == kind::final && c >= 0 && c < g.size()) finished[static_cast<std::size_t>(g[c].scope)] = i;
+    if (int c = g[i].in[0]; (g[i].what == kind::final || g[i].what == kind::stack) && c >= 0 && c < g.size()) finished[static_cast<std::size_t>(g[c].scope)] = i;
   for (int i = 0; i < g.size(); ++i) {
     node const& n = g[i];
     auto problem = [&](std::string const& text) { return "%" + std::to_string(i) + " (" + std::string(name_of(n.what)) + ") " + text; };

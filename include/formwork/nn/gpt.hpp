@@ -21,6 +21,7 @@ struct gpt_config {
   static constexpr int hidden_factor = 4;  // hidden size of the MLP in widths
   static constexpr double norm_epsilon = 1e-5;
   static constexpr double dropout = 0;
+  static constexpr long logits_at_once = 0;  // tokens whose logits a loss has in memory at a time; 0: all
   using activation = ops::gelu_tanh;
   using bias = with_bias;
 };
@@ -50,10 +51,7 @@ template <gpt_configuration Config> struct gpt {
   // Logits: tokens (B, T) with T <= context -> (B, T, vocabulary). Further arguments go to the attention.
   template <typed_value Tokens, class Mode = mode::evaluation, class... Argument>
   constexpr auto operator()(Tokens const& tokens, Mode m = {}, Argument const&... argument) const {
-    if constexpr (fits_context<Tokens, context>) {
-      auto x = token_embedding(tokens) + position_embedding.template first<Tokens::shape[1]>();
-      return token_embedding.unembed(norm(blocks(dropout(x, Config::dropout, m), m, argument...)));
-    }
+    if constexpr (fits_context<Tokens, context>) return logits_from(hidden(tokens, m, argument...));
   }
 
   // Logits of the times of a generation from `position` on (i32, scalar, below context): tokens (B, T) ->
@@ -61,18 +59,28 @@ template <gpt_configuration Config> struct gpt {
   template <typed_value Tokens, typed_value Position>
   constexpr auto decode(Tokens const& tokens, Position const& position) const {
     auto x = token_embedding(tokens) + position_embedding(iota<Tokens::shape[1]>(tokens) + position);
-    return token_embedding.unembed(norm(blocks(x, mode::evaluation{}, cached_from<context>(tokens, position))));
+    return logits_from(norm(blocks(x, mode::evaluation{}, cached_from<context>(tokens, position))));
   }
 
   // Mean cross-entropy of the targets in nats, a scalar.
   template <typed_value Tokens, typed_value Targets, class Mode = mode::evaluation>
   constexpr auto loss(Tokens const& tokens, Targets const& targets, Mode m = {}) const {
-    return cross_entropy((*this)(tokens, m), targets);
+    if constexpr (fits_context<Tokens, context>)
+      return linear_cross_entropy<Config::logits_at_once>(hidden(tokens, m), [&](auto const& x) { return logits_from(x); }, targets);
   }
   // The same over sequences of which row b has its first lengths[b] times: lengths (B) of type i32.
   template <typed_value Tokens, typed_value Targets, typed_value Lengths, class Mode = mode::evaluation>
   constexpr auto ragged_loss(Tokens const& tokens, Targets const& targets, Lengths const& lengths, Mode m = {}) const {
-    return cross_entropy((*this)(tokens, m, with_mask(causal && within(lengths))), targets, lengths);
+    if constexpr (fits_context<Tokens, context>)
+      return linear_cross_entropy<Config::logits_at_once>(hidden(tokens, m, with_mask(causal && within(lengths))), [&](auto const& x) { return logits_from(x); }, targets,
+                                                          lengths);
+  }
+
+ private:
+  template <typed_value X> constexpr auto logits_from(X const& x) const { return token_embedding.unembed(x); }
+  template <typed_value Tokens, class Mode, class... Argument> constexpr auto hidden(Tokens const& tokens, Mode m, Argument const&... argument) const {
+    auto x = token_embedding(tokens) + position_embedding.template first<Tokens::shape[1]>();
+    return norm(blocks(dropout(x, Config::dropout, m), m, argument...));
   }
 };
 

@@ -20,6 +20,7 @@ struct llama_config {
   static constexpr double rope_base = 10000;
   static constexpr double norm_epsilon = 1e-5;
   static constexpr double dropout = 0;
+  static constexpr long logits_at_once = 0;  // tokens whose logits a loss has in memory at a time; 0: all
   using activation = ops::silu;
   using bias = without_bias;
 };
@@ -54,9 +55,7 @@ template <llama_configuration Config> struct llama {
   // Logits: tokens (B, T) with T <= context -> (B, T, vocabulary). Further arguments go to the attention.
   template <typed_value Tokens, class Mode = mode::evaluation, class... Argument>
   constexpr auto operator()(Tokens const& tokens, Mode m = {}, Argument const&... argument) const {
-    if constexpr (fits_context<Tokens, context>) {
-      return logits_from(norm(blocks(dropout(token_embedding(tokens), Config::dropout, m), m, argument...)));
-    }
+    if constexpr (fits_context<Tokens, context>) return logits_from(hidden(tokens, m, argument...));
   }
 
   // Logits of the times of a generation from `position` on (i32, scalar, below context): tokens (B, T) ->
@@ -69,15 +68,21 @@ template <llama_configuration Config> struct llama {
   // Mean cross-entropy of the targets in nats, a scalar.
   template <typed_value Tokens, typed_value Targets, class Mode = mode::evaluation>
   constexpr auto loss(Tokens const& tokens, Targets const& targets, Mode m = {}) const {
-    return cross_entropy((*this)(tokens, m), targets);
+    if constexpr (fits_context<Tokens, context>)
+      return linear_cross_entropy<Config::logits_at_once>(hidden(tokens, m), [&](auto const& x) { return logits_from(x); }, targets);
   }
   // The same over sequences of which row b has its first lengths[b] times: lengths (B) of type i32.
   template <typed_value Tokens, typed_value Targets, typed_value Lengths, class Mode = mode::evaluation>
   constexpr auto ragged_loss(Tokens const& tokens, Targets const& targets, Lengths const& lengths, Mode m = {}) const {
-    return cross_entropy((*this)(tokens, m, with_mask(causal && within(lengths))), targets, lengths);
+    if constexpr (fits_context<Tokens, context>)
+      return linear_cross_entropy<Config::logits_at_once>(hidden(tokens, m, with_mask(causal && within(lengths))), [&](auto const& x) { return logits_from(x); }, targets,
+                                                          lengths);
   }
 
  private:
+  template <typed_value Tokens, class Mode, class... Argument> constexpr auto hidden(Tokens const& tokens, Mode m, Argument const&... argument) const {
+    return norm(blocks(dropout(token_embedding(tokens), Config::dropout, m), m, argument...));
+  }
   template <typed_value X> constexpr auto logits_from(X const& x) const {
     if constexpr (Config::tied)
       return token_embedding.unembed(x);

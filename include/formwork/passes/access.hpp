@@ -1,6 +1,7 @@
 // Where the elements of a node lie: a chain of views, resolved to the node that owns the storage, with strides.
 #pragma once
 
+#include "../ops/add.hpp"
 #include "../program/graph.hpp"
 #include "domain.hpp"
 
@@ -49,6 +50,30 @@ constexpr constant_value constant_of(graph const& g, int id) {
 constexpr int storage_behind(graph const& g, int id) {
   while (is_view(g[id].what)) id = g[id].in[0];
   return id;
+}
+
+// The same, through what a loop reads or leaves iteration by iteration.
+constexpr int origin_of(graph const& g, int id) {
+  id = storage_behind(g, id);
+  while (is_loop_view(g[id].what)) id = storage_behind(g, g[id].in[0]);
+  return id;
+}
+
+// A loop's variable that nothing but its own next value reads, which adds a product to it: a sum over the iterations
+// that can be formed where its result is wanted.
+constexpr bool sums_products(graph const& g, int final) {
+  if (g[final].what != kind::final) return false;
+  const int c = g[final].in[0], next = behind_reshapes(g, g[c].in[1]);
+  node const& n = g[next];
+  if (n.what != kind::map || n.op != op_of<ops::add>() || n.scope != g[c].scope) return false;
+  const int other = n.in[0] == c ? n.in[1] : n.in[0];
+  if ((n.in[0] != c && n.in[1] != c) || g[behind_reshapes(g, other)].what != kind::contract) return false;
+  for (int i = 0; i < g.size(); ++i)
+    for (int k = 0; k < g[i].inputs; ++k) {
+      const int x = g[i].in[static_cast<std::size_t>(k)];
+      if ((x == c && i != next && i != final) || (x == next && i != c)) return false;
+    }
+  return true;
 }
 
 // layout(source) gives the strides and the offset of a source's own storage.

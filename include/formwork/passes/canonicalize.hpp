@@ -173,6 +173,16 @@ constexpr graph canonicalize(graph const& from) {
         g.nodes.push_back(n);
         to = g.size() - 1;
         break;
+      case kind::part: case kind::stack: {  // of what lies in memory as a whole
+        const int scope = n.what == kind::part ? g.scopes[static_cast<std::size_t>(n.scope)].parent : g[n.in[0]].scope;
+        const int x = behind_reshapes(g, n.in[0]);
+        const kind k = g[x].what;
+        const bool whole = n.what == kind::part && (k == kind::input || k == kind::parameter || k == kind::final);
+        if (!whole && (!detail::is_computed(k) || k == kind::concatenate || g[x].scope != scope)) n.in[0] = detail::copy_node(g, n.in[0], scope);
+        g.nodes.push_back(n);
+        to = g.size() - 1;
+        break;
+      }
       default:
         g.nodes.push_back(n);
         to = g.size() - 1;
@@ -181,9 +191,9 @@ constexpr graph canonicalize(graph const& from) {
 
   // A loop's next value and an output are written where they are wanted, so each is a node of its own.
   std::vector<int> claimed;
-  auto own = [&](int x, int scope) {
+  auto own = [&](int x, int scope, bool gradient = false) {
     int source = behind_reshapes(g, x);
-    bool taken = !detail::is_computed(g[source].what) || g[source].scope != scope || g[source].what == kind::result ||
+    bool taken = (!detail::is_computed(g[source].what) && !(gradient && sums_products(g, source))) || g[source].scope != scope || g[source].what == kind::result ||
                  g[source].what == kind::attend || g[source].what == kind::attend_backward || g[source].what == kind::concatenate;
     for (int c : claimed) taken = taken || c == source;
     for (int k = 0; k < g.size(); ++k)
@@ -211,7 +221,7 @@ constexpr graph canonicalize(graph const& from) {
     int x = r.number[static_cast<std::size_t>(o.node)];
     // A parameter's gradient and a state are the caller's per iteration where they belong to a loop.
     bool stacked = o.what == role::value || (o.what == role::parameter_gradient && g[g.parameters[static_cast<std::size_t>(o.number)].node].scope != 0);
-    o.node = own(x, stacked ? g[x].scope : 0);
+    o.node = own(x, stacked ? g[x].scope : 0, o.what == role::parameter_gradient);
     g.outputs.push_back(o);
   }
   g.scope = 0;

@@ -100,7 +100,7 @@ class fuser : operand_reader {
 
   // Group k reads x from memory; views lead to what is stored, a score's body to what it looks up.
   constexpr void need(int x, int k) {
-    while (is_view(g[x].what)) x = g[x].in[0];
+    x = origin_of(g, x);
     if (in_score(x)) {
       for (int j = 0; j < g[x].inputs; ++j)
         if (g[x].in[static_cast<std::size_t>(j)] >= 0) need(g[x].in[static_cast<std::size_t>(j)], k);

@@ -6,6 +6,7 @@
 //            parameters, every output, coordinates and random numbers, the bodies of scores
 #pragma once
 
+#include "access.hpp"
 #include "rewrite.hpp"
 
 namespace formwork {
@@ -53,6 +54,7 @@ class precision_lowering {
       if (is_elementwise(n.what) || is_view(n.what) || n.what == kind::pad || n.what == kind::concatenate)
         for (int j = 0; j < n.inputs; ++j) left.push_back(n.in[static_cast<std::size_t>(j)]);
       if (n.what == kind::scatter) left.push_back(n.in[0]);
+      if (n.what == kind::final && sums_products(from_, x)) left.push_back(from_[n.in[0]].in[1]);
     }
   }
 
@@ -90,7 +92,7 @@ class precision_lowering {
         return head ? storage_ : dtype::f32;
       }
       case kind::broadcast: case kind::transpose: case kind::reshape: case kind::slice: case kind::pad: case kind::gather:
-      case kind::carry: case kind::final: case kind::concatenate: return type_of_operand(n, 0);
+      case kind::carry: case kind::final: case kind::part: case kind::stack: case kind::concatenate: return type_of_operand(n, 0);
       default: return n.type;
     }
   }

@@ -46,13 +46,14 @@ constexpr void settle(fusion& f) {
     f.reads.push_back(reads_of(f, static_cast<int>(k), seen));
     for (int x : f.reads[k]) {
       f.stored[static_cast<std::size_t>(x)] = 1;
-      int o = f.owner[static_cast<std::size_t>(x)];
+      int o = f.owner[static_cast<std::size_t>(origin_of(g, x))];
       if (o == static_cast<int>(k) && g[x].what != kind::concatenate) throw "a kernel waits for a value that it computes itself: please report it with describe() of the program";
       if (o >= 0 && o != static_cast<int>(k)) f.depend(static_cast<int>(k), o);
     }
   }
   for (auto const& o : g.outputs) f.stored[static_cast<std::size_t>(storage_behind(g, o.node))] = 1;
-  for (int i = 0; i < g.size(); ++i) {
+  for (int i = g.size() - 1; i >= 0; --i) {
+    if (is_loop_view(g[i].what) && f.stored[static_cast<std::size_t>(i)]) f.stored[static_cast<std::size_t>(storage_behind(g, g[i].in[0]))] = 1;
     if (g[i].what == kind::carry)
       for (int j = 0; j < 2; ++j) f.stored[static_cast<std::size_t>(storage_behind(g, g[i].in[static_cast<std::size_t>(j)]))] = 1;
     int o = f.owner[static_cast<std::size_t>(i)];
@@ -73,12 +74,13 @@ constexpr void order_groups(fusion& f) {
     for (std::size_t k = 0; k < n; ++k)
       if (loop_of(static_cast<int>(k)) == scope && f.depends(static_cast<int>(k), j)) return true;
     for (int i = 0; i < g.size(); ++i)
-      if (g[i].what == kind::carry && g[i].scope == scope && f.owner[static_cast<std::size_t>(storage_behind(g, g[i].in[0]))] == j) return true;
+      if (g[i].what == kind::carry && g[i].scope == scope && f.owner[static_cast<std::size_t>(origin_of(g, g[i].in[0]))] == j) return true;
     return false;
   };
   auto reads_final = [&](int k, int scope) {
     bool found = false;
     for (int x : f.reads[static_cast<std::size_t>(k)]) {
+      x = origin_of(g, x);
       if (g[x].what == kind::final && g[g[x].in[0]].scope == scope) found = true;
       if (g[x].scope == scope && scope != 0 && loop_of(k) != scope) found = true;
     }
@@ -87,7 +89,7 @@ constexpr void order_groups(fusion& f) {
   auto loop_reads_final = [&](int scope, int of) {
     for (int i = 0; i < g.size(); ++i)
       if (g[i].what == kind::carry && g[i].scope == scope) {
-        int s = storage_behind(g, g[i].in[0]);
+        int s = origin_of(g, g[i].in[0]);
         if (g[s].what == kind::final && g[g[s].in[0]].scope == of) return true;
       }
     for (std::size_t k = 0; k < n; ++k)

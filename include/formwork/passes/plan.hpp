@@ -29,6 +29,7 @@ class planner {
     for (int k : f.order)
       for (int x : f.groups[static_cast<std::size_t>(k)].members)
         if (f.stored[static_cast<std::size_t>(x)] && owner(x) == k && !placed(x)) place_value(x);
+    place_loop_views();
     assign_offsets();
     return m;
   }
@@ -67,9 +68,9 @@ class planner {
     readers.resize(g.nodes.size());
     for (int k : f.order)
       for (int x : f.reads[static_cast<std::size_t>(k)]) readers[static_cast<std::size_t>(x)].push_back(k);
-    // A part of a concatenation is read when the whole is.
+    // A part of a concatenation is read when the whole is, and what a loop reads or leaves under the other name.
     for (int i = g.size() - 1; i >= 0; --i)
-      if (g[i].what == kind::concatenate)
+      if (g[i].what == kind::concatenate || is_loop_view(g[i].what))
         for (int j = 0; j < g[i].inputs; ++j)
           for (int k : readers[static_cast<std::size_t>(i)]) readers[static_cast<std::size_t>(storage_behind(g, g[i].in[static_cast<std::size_t>(j)]))].push_back(k);
   }
@@ -154,7 +155,7 @@ class planner {
     node const& n = g[x];
     if (n.what != kind::scatter || n.in[0] < 0) return -1;
     int base = behind_reshapes(g, n.in[0]);
-    if (owner(base) < 0 || g[base].scope != n.scope || storage_behind(g, n.in[1]) == base || storage_behind(g, n.in[2]) == base) return -1;
+    if ((owner(base) < 0 && !sums_products(g, base)) || g[base].scope != n.scope || storage_behind(g, n.in[1]) == base || storage_behind(g, n.in[2]) == base) return -1;
     for (int k : readers[static_cast<std::size_t>(base)])
       if (f.groups[static_cast<std::size_t>(k)].scope != n.scope || position[static_cast<std::size_t>(k)] > position[static_cast<std::size_t>(owner(x))]) return -1;
     for (auto const& o : g.outputs)
@@ -199,6 +200,14 @@ class planner {
       end = last_read(next, end);
       for (int i = 0; i < g.size(); ++i)
         if (g[i].what == kind::final && g[i].in[0] == c) end = last_read(i, end);
+      if (int sum = placed_final(c); sum >= 0) {  // summed up where the result is wanted
+        for (int x : {c, next, first}) {
+          place p = m.at[static_cast<std::size_t>(sum)];
+          p.stride = contiguous_strides(g[x].shape);
+          set(x, p);
+        }
+        continue;
+      }
       place p;
       p.stride = contiguous_strides(g[c].shape);
       p.step = round_up(bytes_of(c), 64);
@@ -229,6 +238,29 @@ class planner {
       for (int i = 0; i < g.size(); ++i)
         if (g[i].what == kind::final && g[i].in[0] == c) shaped(l, i);
     }
+  }
+
+  constexpr int placed_final(int carry) const {
+    for (int i = 0; i < g.size(); ++i)
+      if (g[i].what == kind::final && g[i].in[0] == carry && placed(i)) return i;
+    return -1;
+  }
+
+  // A part lies where its whole does; a stack where the loop's iterations leave their values, one after the other.
+  constexpr void place_loop_views() {
+    for (int i = 0; i < g.size(); ++i) {
+      if (!is_loop_view(g[i].what) || readers[static_cast<std::size_t>(i)].empty()) continue;
+      place p = m.at[static_cast<std::size_t>(storage_behind(g, g[i].in[0]))];
+      p.stride = contiguous_strides(g[i].shape);
+      p.moves = g[i].what == kind::part ? motion::stacked : motion::fixed;
+      if (g[i].what == kind::part) p.step = bytes_of(i);
+      set(i, p);
+    }
+  }
+  constexpr bool is_stacked_whole(int x) const {
+    for (int i = 0; i < g.size(); ++i)
+      if (g[i].what == kind::stack && storage_behind(g, g[i].in[0]) == x) return true;
+    return false;
   }
 
   // May the group that computes `result` write it over `operand`? Then every other reader of the operand has run
@@ -293,7 +325,7 @@ class planner {
     int begin = stacked ? loop_begin[static_cast<std::size_t>(g[x].scope)] : made, end = last_read(x, made);
     if (stacked) {
       p.moves = motion::stacked;
-      p.step = round_up(bytes_of(x), 64);
+      p.step = is_stacked_whole(x) ? bytes_of(x) : round_up(bytes_of(x), 64);
     } else if (int base = base_in_place(x); base >= 0 && placed(base) && m.at[static_cast<std::size_t>(base)].buffer >= 0) {
       place q = m.at[static_cast<std::size_t>(base)];
       q.stride = p.stride;

@@ -48,7 +48,7 @@ constexpr bool serves_only(fusion const& f, int p, int x, int k) {
     if (!is_elementwise(g[m].what) || (m != x && f.owner[static_cast<std::size_t>(m)] == p && f.stored[static_cast<std::size_t>(m)])) return false;
   for (std::size_t other = 0; other < f.reads.size(); ++other)
     for (int r : f.reads[other])
-      if (r == x && static_cast<int>(other) != k) return false;
+      if (origin_of(g, r) == x && static_cast<int>(other) != k) return false;
   for (auto const& o : g.outputs)
     if (storage_behind(g, o.node) == x) return false;
   for (int i = 0; i < g.size(); ++i)

@@ -76,7 +76,7 @@ class rematerializer {
       for (int k = 0; k < n.inputs; ++k) {
         int& x = n.in[static_cast<std::size_t>(k)];
         if (x < 0 || (n.what == kind::carry && k == 1)) continue;
-        x = import(x, scope);
+        x = n.what == kind::stack ? r.number[static_cast<std::size_t>(x)] : import(x, scope);
       }
       r.to.nodes.push_back(n);
       r.number[static_cast<std::size_t>(i)] = r.to.size() - 1;
@@ -164,7 +164,7 @@ class rematerializer {
   // There is nothing to compute.
   constexpr bool is_leaf(int x) const {
     kind k = from[x].what;
-    return k == kind::carry || k == kind::parameter || k == kind::input || k == kind::final || is_generator(k) || in_score(x);
+    return k == kind::carry || k == kind::parameter || k == kind::input || k == kind::final || is_loop_view(k) || is_generator(k) || in_score(x);
   }
   // A finished loop's value, seen from `scope`.
   constexpr bool outside(int x, int scope) const { return !from.encloses(from[x].scope, scope); }
@@ -192,7 +192,7 @@ class rematerializer {
 
   constexpr bool read_outside(int id, int scope) const {
     for (auto u : uses[id]) {
-      if (u.user < 0) continue;
+      if (u.user < 0 || from[u.user].what == kind::stack) continue;
       if (outside_of(scope, from[u.user].scope)) return true;
       if (is_view(from[u.user].what) && read_outside(u.user, scope)) return true;
     }

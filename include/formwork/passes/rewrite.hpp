@@ -85,7 +85,7 @@ struct rewrite {
 constexpr bool is_pinned(kind k) {
   return k == kind::input || k == kind::parameter || k == kind::random || k == kind::carry || k == kind::final ||
          k == kind::score || k == kind::score_gradient || k == kind::attend || k == kind::attend_backward ||
-         k == kind::lookup_gradient;
+         k == kind::lookup_gradient || is_loop_view(k);
 }
 
 // The program without the nodes that nothing needs; the others keep their order.

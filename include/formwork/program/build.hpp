@@ -221,4 +221,23 @@ constexpr int final(graph& g, int carry) {
   return g.push_here(n);
 }
 
+// In the loop at hand: element i of the first axis of x, which has one for each iteration.
+constexpr int part(graph& g, int x) {
+  dims shape;
+  for (int i = 1; i < g[x].shape.rank; ++i) shape.push_back(g[x].shape.size[i]);
+  node n{.what = kind::part, .type = g[x].type, .inputs = 1, .shape = shape};
+  n.in[0] = x;
+  return g.push_here(n);
+}
+
+// The values of a node of a loop, one after the other; it stands where the loop stands.
+constexpr int stack(graph& g, int x) {
+  scope_info const& loop = g.scopes[static_cast<std::size_t>(g[x].scope)];
+  dims shape{loop.count};
+  for (int i = 0; i < g[x].shape.rank; ++i) shape.push_back(g[x].shape.size[i]);
+  node n{.what = kind::stack, .type = g[x].type, .scope = static_cast<std::int16_t>(loop.parent), .inputs = 1, .shape = shape};
+  n.in[0] = x;
+  return g.push_unique(n);
+}
+
 }  // namespace formwork::build

@@ -43,13 +43,15 @@ enum class kind : std::uint8_t {
   score_gradient,   // the adjoint of the score, in the body of a backward
   carry,            // a loop's variable                        in: first value, next value
   final,            // a loop's variable after the loop         in: carry
+  part,             // in a loop of n iterations: element i of the first axis, (n, ...) -> (...)   in: x from before the loop
+  stack,            // after the loop: what its iterations had, (...) -> (n, ...)   in: x in the loop
 };
 
 constexpr std::string_view name_of(kind k) {
   constexpr std::string_view names[] = {
       "input", "parameter", "constant", "index", "random", "map", "cast", "broadcast", "transpose",
       "reshape", "slice", "pad", "concatenate", "sum", "maximum", "contract", "gather", "scatter", "replace", "lookup",
-      "lookup_gradient", "attend", "attend_backward", "result", "score", "score_gradient", "carry", "final"};
+      "lookup_gradient", "attend", "attend_backward", "result", "score", "score_gradient", "carry", "final", "part", "stack"};
   return names[static_cast<int>(k)];
 }
 
@@ -77,6 +79,8 @@ constexpr bool is_view(kind k) {
   return k == kind::broadcast || k == kind::transpose || k == kind::reshape || k == kind::slice;
 }
 constexpr bool is_reduction(kind k) { return k == kind::sum || k == kind::maximum; }
+// What a loop reads or leaves iteration by iteration: a value under another name, which lies where that value lies.
+constexpr bool is_loop_view(kind k) { return k == kind::part || k == kind::stack; }
 // A leaf is computed from coordinates alone.
 constexpr bool is_generator(kind k) { return k == kind::constant || k == kind::index || k == kind::random; }
 

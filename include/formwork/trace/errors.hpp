@@ -15,6 +15,7 @@ struct broadcast_to;
 struct transpose;
 struct slice;
 struct split;
+struct sum_over_parts;
 struct concatenate;
 struct squeeze;
 struct unsqueeze;
@@ -47,6 +48,7 @@ template <class Call, class Shape, class Axis, class First, class Size> struct s
 template <class Call, class Shape, class Axis, class Parts> struct axis_does_not_split_into_equal_parts;
 template <class Call, class Given> struct needs_indices_of_type_i32;            // cast<dtype::i32>(x)
 template <class Given, class Returned, class Block> struct repeated_block_changes_its_operand;
+template <class Given, class Function> struct sum_over_parts_needs_a_scalar;    // of type f32: reshape<>(sum<>(x))
 template <class Call, class Query, class Key> struct key_heads_do_not_divide_the_query_heads;
 template <class Module> struct module_has_no_reflection;                        // add BOOST_HANA_DEFINE_STRUCT(module, (type, member)...)
 template <class Module> struct reflection_misses_a_member;                      // name it in BOOST_HANA_DEFINE_STRUCT
