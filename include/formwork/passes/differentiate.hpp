@@ -175,6 +175,10 @@ class reverse_pass {
   // The derivatives of a loop that only adds up terms, in the loop. False: it does more.
   constexpr bool reverse_sum(int loop, std::vector<int> const& variables) {
     if (scope_of(loop).parent != 0 || body != 0 || variables.empty()) return false;
+    // Only where it goes over parts: elsewhere it may cost a cycle of kernels that wait for each other, and saves little.
+    bool over_parts = false;
+    for (int i = 0; i < size; ++i) over_parts = over_parts || (g[i].scope == loop && g[i].what == kind::part);
+    if (!over_parts) return false;
     std::vector<int> terms, seeds, factors;
     for (int c : variables) {
       terms.push_back(term_of(c));
