@@ -3,6 +3,7 @@
 
 #include "../ops/add.hpp"
 #include "../program/graph.hpp"
+#include "../trace/derivative.hpp"  // op data must be complete before its first use in a constant expression
 #include "domain.hpp"
 
 namespace formwork {
