@@ -1,7 +1,7 @@
 // differentiate: reverse-mode differentiation of a program (Griewank & Walther 2008, ch. 3) with respect to its
 // parameters and, if asked, its floating-point inputs. A loop becomes a second loop that runs backwards; values of
-// the first that the second reads are kept for every iteration. A loop that only adds up terms has its derivatives in
-// itself: the adjoint of every term is the sum's, so that nothing is kept (as Liger-Kernel does for cross-entropy, Hsu
+// the first that the second reads are kept for every iteration. A loop over parts of an axis that adds up terms has its
+// derivatives in itself: the adjoint of every term is the sum's, so that nothing is kept (as Liger-Kernel does for cross-entropy, Hsu
 // et al. 2024, arXiv:2410.10989).
 #pragma once
 

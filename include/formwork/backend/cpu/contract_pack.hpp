@@ -187,6 +187,5 @@ void pack_block(T* panels, Operand const& x, std::ptrdiff_t batch, std::ptrdiff_
   }
 }
 
-
 }  // namespace detail
 }  // namespace formwork::cpu
