@@ -143,6 +143,7 @@
 #include "backend/cpu/simd.hpp"
 #include "backend/cpu/simd_partial.hpp"
 #include "backend/cpu/simd_memory.hpp"
+#include "backend/cpu/simd_shuffle.hpp"
 #include "backend/cpu/simd_reduce.hpp"
 #include "backend/cpu/simd_basic.hpp"
 #include "backend/cpu/simd_exp.hpp"

@@ -16,11 +16,20 @@
 #define FORMWORK_DEVICE inline
 #endif
 
-// FORMWORK_UNROLL: the loop that follows has a constant length, and its array elements are registers.
+// FORMWORK_UNROLL: the loop that follows, of a kernel for GPUs, has a constant length, and its array elements are registers.
 #if defined(__CUDACC__)
 #define FORMWORK_UNROLL _Pragma("unroll")
 #else
 #define FORMWORK_UNROLL
+#endif
+
+// FORMWORK_UNROLL_HOST: the same in a kernel for CPUs, of a loop of at most 32 turns. nvcc hands the pragma on to the
+// host's compiler, but says that it does not know it.
+#if defined(__CUDACC__)
+#define FORMWORK_UNROLL_HOST \
+  _Pragma("nv_diagnostic push") _Pragma("nv_diag_suppress 1675") _Pragma("GCC unroll 32") _Pragma("nv_diagnostic pop")
+#else
+#define FORMWORK_UNROLL_HOST _Pragma("GCC unroll 32")
 #endif
 
 // FORMWORK_INLINE: a kernel's inner function, which must vanish into its caller.

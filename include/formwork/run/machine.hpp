@@ -20,9 +20,7 @@ namespace detail {
   for (int i = 0; i < chains; ++i) sum[i] = vector(static_cast<float>(i));
   const vector factor(values[0]), term(values[1]);
   for (long n = 0; n < rounds; ++n) {
-#if !defined(__CUDACC__)
-#pragma GCC unroll 12
-#endif
+    FORMWORK_UNROLL_HOST
     for (int i = 0; i < chains; ++i) sum[i] = cpu::fma(sum[i], factor, term);
   }
   for (int i = 1; i < chains; ++i) sum[0] += sum[i];

@@ -94,8 +94,9 @@ template <class T, class Shape, class Strides = row_major<Shape>> class view {
     }
   }
 
-  // Reading only.
-  constexpr operator view<const T, Shape, Strides>() const requires(!std::is_const_v<T>) { return view<const T, Shape, Strides>(data_); }
+  // Reading only, of what may be written.
+  template <class U> requires(std::is_const_v<T> && std::is_same_v<U, value_type>)
+  constexpr view(view<U, Shape, Strides> x) : data_(x.data()) {}
 
   constexpr T* data() const { return data_; }
 

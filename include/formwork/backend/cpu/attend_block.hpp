@@ -9,6 +9,7 @@
 
 #include "../../kernels/attend_schedule.hpp"
 #include "simd.hpp"
+#include "simd_shuffle.hpp"
 
 namespace formwork::cpu::attention {
 
@@ -38,30 +39,30 @@ FORMWORK_INLINE void product_tile(const product_operands<T>& o, int row, int tai
   constexpr int W = native_width<T>;
   using vector = pack<T, W>;
   vector sum[Rows][Vectors];
-#pragma GCC unroll 32
+  FORMWORK_UNROLL_HOST
   for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
+    FORMWORK_UNROLL_HOST
     for (int v = 0; v < Vectors; ++v) sum[r][v] = vector(T(0));
   const T* a = o.a + row * o.a_row;
   const T* b = o.b;
   const index a_row = o.a_row, a_depth = o.a_depth, b_depth = o.b_depth;
   for (int d = o.depth; d > 0; --d, a += a_depth, b += b_depth) {
     vector x[Vectors];
-#pragma GCC unroll 8
+    FORMWORK_UNROLL_HOST
     for (int v = 0; v < Vectors; ++v) {
       if constexpr (Tail) x[v] = vector::load(b, tail);
       else x[v] = load_whole(b + v * W);
     }
-#pragma GCC unroll 32
+    FORMWORK_UNROLL_HOST
     for (int r = 0; r < Rows; ++r) {
       vector y(a[r * a_row] - typename vector::vector{});      // x - 0 is x for every x: one broadcast load
-#pragma GCC unroll 8
+      FORMWORK_UNROLL_HOST
       for (int v = 0; v < Vectors; ++v) sum[r][v] = fma(y, x[v], sum[r][v]);
     }
   }
-#pragma GCC unroll 32
+  FORMWORK_UNROLL_HOST
   for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
+    FORMWORK_UNROLL_HOST
     for (int v = 0; v < Vectors; ++v) {
       T* c = o.c + (row + r) * o.c_row + v * W;
       if constexpr (Tail) (o.accumulate ? vector::load(c, tail) + sum[r][v] : sum[r][v]).store(c, tail);
@@ -154,16 +155,16 @@ template <class T> FORMWORK_INLINE void prefetch_rows(T* rows, index stride, ind
 template <class T, int W, int... I>
 FORMWORK_INLINE void interleave_rows(pack<T, W> (&x)[W], std::integer_sequence<int, I...>) {
   pack<T, W> y[W];
-#pragma GCC unroll 16
+  FORMWORK_UNROLL_HOST
   for (int i = 0; i < W / 2; ++i) {
-    y[2 * i] = __builtin_shufflevector(x[i].v, x[i + W / 2].v, (I / 2 + I % 2 * W)...);
-    y[2 * i + 1] = __builtin_shufflevector(x[i].v, x[i + W / 2].v, (W / 2 + I / 2 + I % 2 * W)...);
+    y[2 * i] = shuffle<(I / 2 + I % 2 * W)...>(x[i], x[i + W / 2]);
+    y[2 * i + 1] = shuffle<(W / 2 + I / 2 + I % 2 * W)...>(x[i], x[i + W / 2]);
   }
-#pragma GCC unroll 16
+  FORMWORK_UNROLL_HOST
   for (int i = 0; i < W; ++i) x[i] = y[i];
 }
 template <class T, int W> FORMWORK_INLINE void transpose(pack<T, W> (&x)[W]) {
-#pragma GCC unroll 4
+  FORMWORK_UNROLL_HOST
   for (int step = 1; step < W; step *= 2) interleave_rows(x, std::make_integer_sequence<int, W>());
 }
 
@@ -177,15 +178,15 @@ template <class T>
     for (int c = 0; c < columns; c += W) {
       const T* p = from + r * stride + c;
       if (r + W <= rows && c + W <= columns) {
-#pragma GCC unroll 16
+        FORMWORK_UNROLL_HOST
         for (int i = 0; i < W; ++i) x[i] = load_whole(p + i * stride);
       } else {
         int count = std::min(W, columns - c);
-#pragma GCC unroll 16
+        FORMWORK_UNROLL_HOST
         for (int i = 0; i < W; ++i) x[i] = r + i < rows ? pack<T, W>::load(p + i * stride, count) : pack<T, W>(T(0));
       }
       transpose(x);
-#pragma GCC unroll 16
+      FORMWORK_UNROLL_HOST
       for (int i = 0; i < W; ++i) if (c + i < columns) store_whole(x[i], to + (c + i) * to_stride + r);
     }
 }
@@ -199,17 +200,17 @@ template <class T>
   for (int r = 0; r < rows; r += W)
     for (int c = 0; c < columns; c += W) {
       const T* p = from + c * from_stride + r;
-#pragma GCC unroll 16
+      FORMWORK_UNROLL_HOST
       for (int i = 0; i < W; ++i)
         x[i] = c + i < columns ? load_whole(p + i * from_stride) : pack<T, W>(T(0));
       transpose(x);
       T* q = to + r * stride + c;
       if (r + W <= rows && c + W <= columns) {
-#pragma GCC unroll 16
+        FORMWORK_UNROLL_HOST
         for (int i = 0; i < W; ++i) store_whole(x[i], q + i * stride);
       } else {
         int count = std::min(W, columns - c);
-#pragma GCC unroll 16
+        FORMWORK_UNROLL_HOST
         for (int i = 0; i < W; ++i) if (r + i < rows) x[i].store(q + i * stride, count);
       }
     }

@@ -36,7 +36,7 @@ template <class T, int Width>
   for (int i = 0; i < W; ++i) {
     x[i] = vector(T(0));
     if (i >= count) continue;
-#pragma GCC unroll 16
+    FORMWORK_UNROLL_HOST
     for (int v = 0; v < vectors; ++v)
       x[i] = fma(width_vector<T, Width>(query, v), width_vector<T, Width>(keys + i * stride, v), x[i]);
   }
@@ -53,14 +53,14 @@ template <class T, int Width>
   constexpr int vectors = decode_state<T, Width>::vectors;
   using vector = pack<T, native_width<T>>;
   vector out[vectors];
-#pragma GCC unroll 16
+  FORMWORK_UNROLL_HOST
   for (int v = 0; v < vectors; ++v) out[v] = state.out[v] * vector(factor);
   for (int i = 0; i < count; ++i) {
     const vector weight(p[i] - typename vector::vector{});
-#pragma GCC unroll 16
+    FORMWORK_UNROLL_HOST
     for (int v = 0; v < vectors; ++v) out[v] = fma(weight, width_vector<T, Width>(values + i * stride, v), out[v]);
   }
-#pragma GCC unroll 16
+  FORMWORK_UNROLL_HOST
   for (int v = 0; v < vectors; ++v) state.out[v] = out[v];
 }
 

@@ -8,6 +8,7 @@
 
 #include "contract_micro.hpp"
 #include "simd.hpp"
+#include "simd_shuffle.hpp"
 
 namespace formwork::cpu {
 
@@ -47,7 +48,7 @@ concept operand_in_memory = requires(Operand const& x) { typename Operand::in_me
 
 template <class T, int Width, int... I>
 FORMWORK_INLINE pack<T, Width> shuffled(pack<T, Width> a, pack<T, Width> b, std::integer_sequence<int, I...>) {
-  return pack<T, Width>(__builtin_shufflevector(a.v, b.v, I...));
+  return shuffle<I...>(a, b);
 }
 // Lane i of the 2x2 block exchange at distance D between rows x and y = x + D: the upper result takes
 // from x where bit D of i is clear and from y's lane i - D elsewhere; the lower one the rest.

@@ -5,6 +5,7 @@
 
 #include "../../core/philox.hpp"
 #include "simd_basic.hpp"
+#include "simd_shuffle.hpp"
 
 namespace formwork::cpu {
 
@@ -45,8 +46,7 @@ template <int A, int B, int C, int D, int Width>
 FORMWORK_INLINE pack<std::uint32_t, Width> within_blocks(pack<std::uint32_t, Width> a) {
   return [&]<int... I>(std::integer_sequence<int, I...>) {
     constexpr int from[4] = {A, B, C, D};
-    return pack<std::uint32_t, Width>(
-        (typename pack<std::uint32_t, Width>::vector)__builtin_shufflevector(a.v, a.v, ((I & ~3) + from[I & 3])...));
+    return shuffle<((I & ~3) + from[I & 3])...>(a, a);
   }(std::make_integer_sequence<int, Width>{});
 }
 

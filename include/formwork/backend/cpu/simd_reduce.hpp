@@ -3,6 +3,7 @@
 #pragma once
 
 #include "simd.hpp"
+#include "simd_shuffle.hpp"
 
 namespace formwork::cpu {
 
@@ -10,14 +11,14 @@ namespace detail {
 // Lanes [First, First + Count).
 template <int First, int Count, class T, int Width> FORMWORK_INLINE pack<T, Count> part(pack<T, Width> a) {
   return [&]<int... I>(std::integer_sequence<int, I...>) {
-    return pack<T, Count>((typename pack<T, Count>::vector)__builtin_shufflevector(a.v, a.v, (First + I)...));
+    return shuffle<(First + I)...>(a, a);
   }(std::make_integer_sequence<int, Count>{});
 }
 
 // Lane i of the result is lane (i + Step) mod Width.
 template <int Step, class T, int Width> FORMWORK_INLINE pack<T, Width> rotate(pack<T, Width> a) {
   return [&]<int... I>(std::integer_sequence<int, I...>) {
-    return pack<T, Width>((typename pack<T, Width>::vector)__builtin_shufflevector(a.v, a.v, ((I + Step) % Width)...));
+    return shuffle<((I + Step) % Width)...>(a, a);
   }(std::make_integer_sequence<int, Width>{});
 }
 
