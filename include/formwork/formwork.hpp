@@ -226,6 +226,7 @@
 #include "nn/mlp.hpp"
 #include "nn/block.hpp"
 #include "nn/loss.hpp"
+#include "nn/logits_and_loss.hpp"  // what language models have in common
 #include "nn/language_model.hpp"
 #include "nn/gpt.hpp"
 #include "nn/llama.hpp"

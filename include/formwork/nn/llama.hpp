@@ -5,9 +5,8 @@
 #include "attention.hpp"
 #include "block.hpp"
 #include "embedding.hpp"
-#include "errors.hpp"
 #include "initial.hpp"
-#include "loss.hpp"
+#include "logits_and_loss.hpp"
 #include "mlp.hpp"
 #include "normalization.hpp"
 
@@ -34,7 +33,7 @@ concept llama_configuration = requires {
 // Stands in a model with tied weights where the head would be.
 struct no_head {};
 
-template <llama_configuration Config> struct llama {
+template <llama_configuration Config> struct llama : logits_and_loss<llama<Config>> {
   using config = Config;
   static constexpr long vocabulary = Config::vocabulary, context = Config::context, layers = Config::layers,
                         width = Config::width;
@@ -52,12 +51,6 @@ template <llama_configuration Config> struct llama {
   BOOST_HANA_DEFINE_STRUCT(llama, (tokens_type, token_embedding), (blocks_type, blocks), (norm_type, norm),
                            (head_type, head));
 
-  // Logits: tokens (B, T) with T <= context -> (B, T, vocabulary). Further arguments go to the attention.
-  template <typed_value Tokens, class Mode = mode::evaluation, class... Argument>
-  constexpr auto operator()(Tokens const& tokens, Mode m = {}, Argument const&... argument) const {
-    if constexpr (fits_context<Tokens, context>) return logits_from(hidden(tokens, m, argument...));
-  }
-
   // Logits of the times of a generation from `position` on (i32, scalar, below context): tokens (B, T) ->
   // (B, T, vocabulary). What the earlier times left is state (see `cached`).
   template <typed_value Tokens, typed_value Position>
@@ -65,21 +58,7 @@ template <llama_configuration Config> struct llama {
     return logits_from(norm(blocks(token_embedding(tokens), mode::evaluation{}, cached_from<context>(tokens, position))));
   }
 
-  // Mean cross-entropy of the targets in nats, a scalar.
-  template <typed_value Tokens, typed_value Targets, class Mode = mode::evaluation>
-  constexpr auto loss(Tokens const& tokens, Targets const& targets, Mode m = {}) const {
-    if constexpr (fits_context<Tokens, context>)
-      return linear_cross_entropy<Config::logits_at_once>(hidden(tokens, m), [&](auto const& x) { return logits_from(x); }, targets);
-  }
-  // The same over sequences of which row b has its first lengths[b] times: lengths (B) of type i32.
-  template <typed_value Tokens, typed_value Targets, typed_value Lengths, class Mode = mode::evaluation>
-  constexpr auto ragged_loss(Tokens const& tokens, Targets const& targets, Lengths const& lengths, Mode m = {}) const {
-    if constexpr (fits_context<Tokens, context>)
-      return linear_cross_entropy<Config::logits_at_once>(hidden(tokens, m, with_mask(causal && within(lengths))), [&](auto const& x) { return logits_from(x); }, targets,
-                                                          lengths);
-  }
-
- private:
+  // What logits_and_loss is made of.
   template <typed_value Tokens, class Mode, class... Argument> constexpr auto hidden(Tokens const& tokens, Mode m, Argument const&... argument) const {
     return norm(blocks(dropout(token_embedding(tokens), Config::dropout, m), m, argument...));
   }
