@@ -111,6 +111,7 @@
 #include "passes/prologue.hpp"  // operands computed where they are read
 #include "passes/loop_order.hpp"
 #include "passes/fuse_operands.hpp"
+#include "passes/fuse_siblings.hpp"
 #include "passes/fuse.hpp"    // nodes -> kernels
 #include "passes/stages.hpp"  // how often a row is walked along
 #include "passes/storage.hpp"

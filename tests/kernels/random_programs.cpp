@@ -86,6 +86,12 @@ TEST_CASE("kernels of random programs: values per row that are themselves repeat
   check_seed({.seed = 401, .nodes = 22, .loops = 3});
   check_seed({.seed = 929, .nodes = 40, .loops = 3});
 }
+TEST_CASE("kernels of random programs: a sum whose adjoint comes from a loop that waits for it as a whole") {
+  check_seed({.seed = 137, .nodes = 10, .loops = 3});
+}
+TEST_CASE("kernels of random programs: a constant turned round, and a sum with parameters of its own as a factor") {
+  check_seed({.seed = 165, .nodes = 10, .loops = 3});
+}
 TEST_CASE("kernels of random programs: axes added are not axes repeated") {
   check_seed({.seed = 1492, .nodes = 4, .loops = 0});
   check_seed({.seed = 94, .nodes = 5, .loops = 1});

@@ -216,11 +216,13 @@ class kernel_machine {
   }
 
   // Element-level instructions of a stage at columns [c, c + count).
-  void elements(int stage, long c, int count, double const* accumulated = nullptr) {
+  void elements(int stage, long c, int count, std::vector<std::vector<double>> const& accumulated = {}) {
+    std::size_t product = 0;
     for (int s = 0; s < k->instructions; ++s) {
       instruction const& i = at(s);
       bool reduces = i.what == opcode::reduce_sum || i.what == opcode::reduce_maximum || i.what == opcode::column_sum || i.what == opcode::column_maximum;
       if ((i.at == level::row && !reduces) || !(i.evaluated >> stage & 1u)) continue;
+      if (i.what == opcode::accumulator) ++product;
       for (int l = 0; l < count; ++l) {
         double& v = lane_value[static_cast<std::size_t>(s)][static_cast<std::size_t>(l)];
         auto element = [&] { return row_offset[static_cast<std::size_t>(i.argument)] + offset(argument(i.argument).column, c + l); };
@@ -228,7 +230,7 @@ class kernel_machine {
           case opcode::load: case opcode::gather: v = read(i.argument, element()); break;
           case opcode::index: case opcode::random: v = generated(i, element()); break;
           case opcode::map: case opcode::cast: v = computed(i, l); break;
-          case opcode::accumulator: v = static_cast<float>(accumulated[l]); break;
+          case opcode::accumulator: v = static_cast<float>(accumulated.at(product - 1).at(static_cast<std::size_t>(l))); break;
           case opcode::store: write(i.argument, element(), value_of(i.in[0], l)); break;
           case opcode::keep: kept[static_cast<std::size_t>(i.argument)][static_cast<std::size_t>(c + l)] = value_of(i.in[0], l); break;
           case opcode::recall: lane_value[static_cast<std::size_t>(i.in[0])][static_cast<std::size_t>(l)] = kept[static_cast<std::size_t>(i.argument)][static_cast<std::size_t>(c + l)]; break;
@@ -302,13 +304,18 @@ class kernel_machine {
     for (long n = 0; n < k->batch; ++n)
       for (long row = 0; row < k->rows; ++row)
         each_block([&](long c, int count) {
-          std::vector<double> sum(static_cast<std::size_t>(order.lanes), 0.0);
-          for (int l = 0; l < count; ++l)
-            for (long d = 0; d < k->depth; ++d)
-              sum[static_cast<std::size_t>(l)] += read(0, n * a.batch + row * a.outer + d * a.inner) * read(1, n * b.batch + (c + l) * b.outer + d * b.inner);
+          std::vector<std::vector<double>> sum;
+          for (int s = 0; s < k->instructions; ++s) {
+            if (at(s).what != opcode::accumulator) continue;
+            auto& x = sum.emplace_back(static_cast<std::size_t>(order.lanes), 0.0);
+            for (int l = 0; l < count; ++l)
+              for (long d = 0; d < k->depth; ++d)
+                x[static_cast<std::size_t>(l)] +=
+                    read(0, n * a.batch + row * a.outer + d * a.inner) * read(static_cast<int>(sum.size()), n * b.batch + (c + l) * b.outer + d * b.inner);
+          }
           start_row(n * k->rows + row);
           row_level(0);
-          elements(0, c, count, sum.data());
+          elements(0, c, count, sum);
         });
   }
 

@@ -6,9 +6,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 printf '# a comment\nrows_launch 40\nattend_forward_launch 200\nprobe 8\n' >"$work/budgets"
-# kernel MANGLED REGISTERS STACK SPILLED: what ptxas prints of one
+# kernel MANGLED REGISTERS STACK SPILLED [THREADS [SHARED]]: what ptxas prints of one
 kernel() {
-  echo "ptxas info    : Compiling entry function '_ZN8formwork4cuda5entryI$1ILi1EEELi4EEEvNS0_16kernel_argumentsIXT0_EEE' for 'sm_80'"
+  echo "ptxas info    : Compiling entry function '_ZN8formwork4cuda5entryI$1ILi1EEELi4ELi${5:-128}ELl${6:-0}EEEvNS0_16kernel_argumentsIXT0_EEE' for 'sm_80'"
   echo "ptxas info    : Function properties for _ZN8formwork4cuda5entryI$1"
   echo "    $3 bytes stack frame, $4 bytes spill stores, 0 bytes spill loads"
   echo "ptxas info    : Used $2 registers, used 1 barriers, $3 bytes cumulative stack size, 64 bytes smem"
@@ -23,7 +23,13 @@ refuses() {
 }
 { kernel $rows 40 0 0; kernel $attend 200 0 0; kernel x 4 0 0 | sed 's/_ZN8formwork4cuda5entryIx/_ZN8formwork4cuda6detail5probe/'; } >"$work/log"
 accepts "kernels within their budgets"
-grep -q '^| attend_forward_launch | 80 | 200 | 64 | 0 | 7.500 |$' "$work/table" || { echo "twins: attention has no line of its own"; bad=1; }
+grep -q '^| attend_forward_launch | 80 | 128 | 200 | 64 | 2 | 0.12 | 0 | 7.500 |$' "$work/table" || { echo "twins: attention has no line of its own"; bad=1; }
+{ kernel $rows 40 0 0 1024; kernel $attend 200 0 0 256 80000; } >"$work/log"
+accepts "large kernels"
+grep -q '^| rows_launch | 80 | 1024 | 40 | 64 | 1 | 0.50 ' "$work/table" || { echo "twins: registers give occupancy 0.50"; cat "$work/table"; bad=1; }
+grep -q '^| attend_forward_launch | 80 | 256 | 200 | 80064 | 1 | 0.12 ' "$work/table" || { echo "twins: shared memory counts"; cat "$work/table"; bad=1; }
+kernel $attend 200 0 0 128 170000 >"$work/log"
+refuses "more shared memory than there is" "does not fit a multiprocessor of 80"
 { kernel $rows 40 0 0; kernel $attend 201 0 0; } >"$work/log"
 refuses "a register too many" "attend_forward_launch takes 201 registers on 80, its budget is 200"
 { kernel $rows 41 0 0; kernel $attend 1 0 0; } >"$work/log"

@@ -162,3 +162,16 @@ TEST_CASE("refine and restride: axes of one run of memory") {
   CHECK(refine(dims{4, 9}, dims{6, 6}).rank == -1);
   CHECK(refine(dims{2, 6}, dims{4, 3}) == dims{2, 2, 3});
 }
+
+TEST_CASE("fuse: two products that meet in an elementwise operation are one kernel") {
+  using gated_t = gated_mlp<16, 24, ops::silu, without_bias>;
+  const fusion f = forward<gated_t, x12x16>(of_input);
+  CHECK(kernels_of(f) == kernels{"contract: contract contract silu multiply!", "contract: contract!"});
+  CHECK(kernels_of(forward<gated_t, x12x16>(of_input, {.apart = true})).size() == 5);
+  // Of other rows, or one from the other: two kernels.
+  CHECK(kernels_of(forward<two<shape<16, 24>, shape<16, 24>>, x12x16>([](auto const& m, auto const& in) { return matmul(in.x, m.a) * matmul(in.x * 2, m.b); })).size() == 3);
+  CHECK(kernels_of(forward<two<shape<16, 16>, shape<16, 16>>, x12x16>([](auto const& m, auto const& in) {
+          auto y = matmul(in.x, m.a);
+          return y * matmul(y, m.b);
+        })).size() == 2);
+}

@@ -23,14 +23,16 @@ struct gpu_contract_schedule {
 // The tiles to choose from, largest first. Shared memory stays within 99 KiB for each, and within half of that for the
 // large ones, so that two blocks run on one multiprocessor of a consumer card. Not yet tuned on a GPU.
 inline constexpr int gpu_contract_tiles = 4;
-constexpr gpu_contract_schedule gpu_contract_tile(gpu_products what, int number) {
+// Two products of the same rows share a tile: each has half of its columns, which for the flattest tile are twice as many.
+constexpr gpu_contract_schedule gpu_contract_tile(gpu_products what, int number, int products = 1) {
   constexpr gpu_contract_schedule half[gpu_contract_tiles] = {{128, 128, 32, 2, 2, 3, 2, 100}, {128, 64, 32, 2, 2, 3, 3, 90}, {64, 64, 32, 2, 2, 4, 4, 75}, {16, 64, 64, 1, 4, 4, 4, 25}};
   constexpr gpu_contract_schedule tf32[gpu_contract_tiles] = {{128, 128, 16, 2, 2, 3, 2, 100}, {128, 64, 16, 2, 2, 3, 3, 90}, {64, 64, 16, 2, 2, 4, 4, 75}, {16, 64, 32, 1, 4, 4, 4, 25}};
   constexpr gpu_contract_schedule plain[gpu_contract_tiles] = {{128, 128, 8, 16, 16, 2, 2, 100}, {64, 64, 16, 16, 16, 2, 3, 75}, {32, 32, 16, 8, 8, 2, 8, 50}, {32, 32, 16, 8, 8, 2, 8, 50}};
   constexpr gpu_contract_schedule wide[gpu_contract_tiles] = {{64, 64, 8, 16, 16, 2, 2, 100}, {32, 32, 8, 8, 8, 2, 8, 75}, {32, 32, 8, 8, 8, 2, 8, 75}, {32, 32, 8, 8, 8, 2, 8, 75}};
+  const bool flat = products == 2 && number == 3;
   switch (what) {
-    case gpu_products::half: return half[number];
-    case gpu_products::tf32: return tf32[number];
+    case gpu_products::half: return flat ? gpu_contract_schedule{16, 128, 64, 1, 4, 3, 3, 35} : half[number];
+    case gpu_products::tf32: return flat ? gpu_contract_schedule{16, 128, 32, 1, 4, 3, 3, 35} : tf32[number];
     case gpu_products::plain: return plain[number];
     default: return wide[number];
   }
@@ -55,14 +57,14 @@ constexpr gpu_contract_machine gpu_contract_machine_for(gpu_products what) {
 
 inline constexpr int gpu_contract_most_splits = 64;
 
-constexpr gpu_contract_schedule gpu_contract_schedule_for(gpu_products what, long batch, long m, long n, long k) {
+constexpr gpu_contract_schedule gpu_contract_schedule_for(gpu_products what, long batch, long m, long n, long k, int products = 1) {
   const gpu_contract_machine machine = gpu_contract_machine_for(what);
   const auto up = [](long a, long b) { return (a + b - 1) / b; };
   gpu_contract_schedule best{};
   for (int number = 0; number < gpu_contract_tiles; ++number) {
-    gpu_contract_schedule s = gpu_contract_tile(what, number);
-    const long tiles = batch * up(m, s.tile_rows) * up(n, s.tile_columns);
-    const long partial_bytes = batch * m * n * (what == gpu_products::wide ? 8 : 4);
+    gpu_contract_schedule s = gpu_contract_tile(what, number, products);
+    const long tiles = batch * up(m, s.tile_rows) * up(n, s.tile_columns / products);
+    const long partial_bytes = products * batch * m * n * (what == gpu_products::wide ? 8 : 4);
     for (int splits = 1; splits <= gpu_contract_most_splits; ++splits) {
       s.depth_each = up(up(k, splits), s.tile_depth) * s.tile_depth;
       s.splits = static_cast<int>(up(k, s.depth_each));

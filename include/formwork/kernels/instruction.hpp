@@ -24,7 +24,7 @@ enum class opcode : std::uint8_t {
   recall,          // and back, in later stages
   store,           // slot in[0] to argument
   place,           // slot in[0] to the row of argument that row slot in[1] names, if there is one
-  accumulator,     // a product's finished sum
+  accumulator,     // a product's finished sum, the n-th that of arguments 0 and n; the first of two may wait in `argument`
   operand,         // slot in[0] is the element of a product's operand `extent`, read in rows of `inner` elements
   lookup,          // argument at the slots in[...], inside a score
   score,           // q k

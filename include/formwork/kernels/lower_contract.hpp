@@ -43,9 +43,11 @@ class contract_lowering : lowering {
     k.rows = rows;
     k.columns = columns;
     k.depth = g[n.in[0]].shape[-1];
-    for (int which = 0; which < 2; ++which)
-      if (group_.prologue[which] < 0) matrix_operand(n.in[static_cast<std::size_t>(which)], which);
-      else computed_matrix_operand(n.in[static_cast<std::size_t>(which)], which);
+    if (group_.prologue[0] < 0) matrix_operand(n.in[0], 0);
+    else computed_matrix_operand(n.in[0], 0);
+    if (group_.prologue[1] >= 0) computed_matrix_operand(n.in[1], 1);
+    for (int id : group_.members)  // the anchor's, and what has been joined with it, in the order of their accumulators
+      if (g[id].what == kind::contract && group_.prologue[1] < 0) matrix_operand(g[id].in[1], 1);
     domain = refine(group_.domain, n.shape);
     split = split_at(domain, k.batch * rows);
     stages.stages = 1;
@@ -55,17 +57,33 @@ class contract_lowering : lowering {
     stages.kept.assign(group_.members.size(), 0);
     slot.assign(group_.members.size(), -1);
     for (std::size_t i = 0; i < group_.members.size(); ++i) {
-      if (group_.members[i] != group_.anchor) {
+      const int id = group_.members[i];
+      if (g[id].what != kind::contract) {
         lower_member(i);
         continue;
       }
-      instruction acc{.what = opcode::accumulator, .type = n.type};
-      slot[i] = add(acc);
-      if (stored_here(group_.anchor)) store(group_.anchor, slot[i], level::element, 0);
+      slot[i] = add({.what = opcode::accumulator, .type = n.type});
+      if (stored_here(id)) store(id, slot[i], level::element, 0);
     }
     add_late_stores();
+    if (products_of(g, group_) == 2) k.tape[static_cast<std::size_t>(first_accumulator())].argument = place_of_sums();
     for (int which = 0; which < 2; ++which)
       if (group_.prologue[which] >= 0) add_prologue(n.in[static_cast<std::size_t>(which)], which);
+  }
+
+  constexpr int first_accumulator() const {
+    int i = 0;
+    while (k.tape[static_cast<std::size_t>(i)].what != opcode::accumulator) ++i;
+    return i;
+  }
+  // A result in whose memory the first of two sums may lie until the second is there: nothing else lies there. Else -1.
+  constexpr int place_of_sums() {
+    for (int id : group_.members) {
+      if (!stored_here(id) || g[id].type != k.type || where(id).where != region::workspace || overwrites_an_operand(id)) continue;
+      const argument a = address_of(id, false, true);
+      if (a.column.rank == 1 && a.column.stride[0] == 1) return add_argument(a);
+    }
+    return -1;
   }
 
   // An operand that the kernel computes: strides as if it lay in memory, and no address.

@@ -24,14 +24,20 @@ template <class Tape> struct tape_traits;
 template <class... I> struct tape_traits<tape<I...>> {
   static constexpr int size = sizeof...(I);
   static constexpr opcode opcodes[sizeof...(I) + 1] = {I::what..., opcode::constant};
+  static constexpr int arguments[sizeof...(I) + 1] = {I::argument..., -1};
   static constexpr level levels[sizeof...(I) + 1] = {I::at..., level::row};
   static constexpr dtype types[sizeof...(I) + 1] = {I::type..., dtype::f32};
 
-  // The first slot of an opcode, or -1.
-  static constexpr int slot_of(opcode what) {
+  // The first slot of an opcode, or the one after `skipped` others; -1 where there is none.
+  static constexpr int slot_of(opcode what, int skipped = 0) {
     for (int k = 0; k < size; ++k)
-      if (opcodes[k] == what) return k;
+      if (opcodes[k] == what && skipped-- == 0) return k;
     return -1;
+  }
+  static constexpr int count_of(opcode what) {
+    int n = 0;
+    for (int k = 0; k < size; ++k) n += opcodes[k] == what;
+    return n;
   }
   // How many instructions before slot K satisfy a condition on their opcode.
   template <class Condition> static constexpr int count_before(int k, Condition holds) {

@@ -37,16 +37,6 @@ constexpr bool repeats_rows(graph const& g, int broadcast) {
   return repeats;
 }
 
-// The number behind a constant or a broadcast constant.
-struct constant_value {
-  bool known = false;
-  double number = 0;
-};
-constexpr constant_value constant_of(graph const& g, int id) {
-  while (g[id].what == kind::broadcast || g[id].what == kind::reshape) id = g[id].in[0];
-  return {g[id].what == kind::constant, g[id].number};
-}
-
 // The node whose storage a chain of views leads to.
 constexpr int storage_behind(graph const& g, int id) {
   while (is_view(g[id].what)) id = g[id].in[0];
@@ -58,6 +48,16 @@ constexpr int origin_of(graph const& g, int id) {
   id = storage_behind(g, id);
   while (is_loop_view(g[id].what)) id = storage_behind(g, g[id].in[0]);
   return id;
+}
+
+// The number behind a constant or a broadcast constant.
+struct constant_value {
+  bool known = false;
+  double number = 0;
+};
+constexpr constant_value constant_of(graph const& g, int id) {
+  id = storage_behind(g, id);
+  return {g[id].what == kind::constant, g[id].number};
 }
 
 // A loop's variable that nothing but its own next value reads, which adds a product to it: a sum over the iterations

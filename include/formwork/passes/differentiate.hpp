@@ -1,8 +1,8 @@
 // differentiate: reverse-mode differentiation of a program (Griewank & Walther 2008, ch. 3) with respect to its
 // parameters and, if asked, its floating-point inputs. A loop becomes a second loop that runs backwards; values of
-// the first that the second reads are kept for every iteration. A loop over parts of an axis that adds up terms has its
-// derivatives in itself: the adjoint of every term is the sum's, so that nothing is kept (as Liger-Kernel does for cross-entropy, Hsu
-// et al. 2024, arXiv:2410.10989).
+// the first that the second reads are kept for every iteration. A loop that only adds up terms has its derivatives in
+// itself: the adjoint of every term is the sum's, so that nothing is kept (as Liger-Kernel does for cross-entropy over
+// parts of the tokens, Hsu et al. 2024, arXiv:2410.10989).
 #pragma once
 
 #include "../ops/add.hpp"
@@ -10,6 +10,7 @@
 #include "../ops/stop_gradient.hpp"
 #include "adjoint.hpp"
 #include "differentiate_attend.hpp"
+#include "loop_order.hpp"
 
 namespace formwork {
 
@@ -157,39 +158,27 @@ class reverse_pass {
     }
     return term >= 0 && !varies[static_cast<std::size_t>(term)] ? term : -1;
   }
-  // Does x need what the loop leaves?
-  constexpr bool follows(int x, int loop) const {
-    std::vector<char> seen(g.nodes.size(), 0);
-    std::vector<int> open{x};
-    while (!open.empty()) {
-      x = open.back();
-      open.pop_back();
-      if (x < 0 || seen[static_cast<std::size_t>(x)]) continue;
-      seen[static_cast<std::size_t>(x)] = 1;
-      if (g[x].scope == loop) return true;
-      for (int k = 0; k < g[x].inputs; ++k) open.push_back(g[x].in[static_cast<std::size_t>(k)]);
-    }
+  constexpr bool has_parameters(int loop) const {
+    for (int i = 0; i < size; ++i)
+      if (g[i].scope == loop && g[i].what == kind::parameter) return true;
     return false;
   }
 
   // The derivatives of a loop that only adds up terms, in the loop. False: it does more.
   constexpr bool reverse_sum(int loop, std::vector<int> const& variables) {
     if (scope_of(loop).parent != 0 || body != 0 || variables.empty()) return false;
-    // Only where it goes over parts: elsewhere it may cost a cycle of kernels that wait for each other, and saves little.
-    bool over_parts = false;
-    for (int i = 0; i < size; ++i) over_parts = over_parts || (g[i].scope == loop && g[i].what == kind::part);
-    if (!over_parts) return false;
     std::vector<int> terms, seeds, factors;
     for (int c : variables) {
       terms.push_back(term_of(c));
       if (terms.back() < 0) return false;
     }
     // The adjoint of a sum is that of its terms, if it is known before the loop; else a factor of all that follows.
+    const loop_order order(g);
     for (int c : variables) {
       int d = adjoint.total_final(g, c);
       if (d < 0) d = build::constant_like(g, 0, c);
-      const bool known = g[d].scope == 0 && !follows(d, loop);
-      if (!known && (variables.size() > 1 || g[c].shape.elements() != 1)) return false;
+      const bool known = g[d].scope == 0 && !order.is_after(d, loop);
+      if (!known && (variables.size() > 1 || g[c].shape.elements() != 1 || has_parameters(loop))) return false;
       seeds.push_back(known ? d : build::constant_like(g, 1, c));
       factors.push_back(known ? -1 : d);
     }

@@ -1,9 +1,10 @@
-// fuse: nodes become kernels. A product takes the elementwise work that follows it (its epilogue); elementwise work
-// and reductions over one domain share a kernel that reads its operands once; what is cheap is computed again in
-// every kernel that needs it rather than stored.
+// fuse: nodes become kernels. A product takes the elementwise work that follows it (its epilogue), and another product of
+// the same rows that it meets there; elementwise work and reductions over one domain share a kernel that reads its
+// operands once; what is cheap is computed again in every kernel that needs it rather than stored.
 #pragma once
 
 #include "fuse_operands.hpp"
+#include "fuse_siblings.hpp"
 #include "group.hpp"
 #include "loop_order.hpp"
 #include "order.hpp"
@@ -50,7 +51,7 @@ class fuser : operand_reader {
     // What is still without a kernel but wanted in memory.
     for (int i = 0; i < g.size(); ++i)
       if (live[static_cast<std::size_t>(i)] && is_floating_node(i) && wanted_in_memory(i)) materialize(i);
-    if (!options.apart) merge_siblings();
+    if (!options.apart) group_merger{{g}, f}.siblings();
     return f;
   }
 
@@ -123,9 +124,9 @@ class fuser : operand_reader {
     }
   }
 
-  constexpr bool some_loop(unsigned loops_of_node, auto const& holds) const {
-    for (std::size_t s = 1; s < loop_group.size() && loops_of_node >> s != 0; ++s)
-      if ((loops_of_node >> s & 1u) && holds(loop_group[s])) return true;
+  constexpr bool some_loop(loop_order::set those, auto const& holds) const {
+    for (std::size_t s = 1; s < loop_group.size() && those != 0; ++s)
+      if ((those & loops.only[s]) && holds(loop_group[s])) return true;
     return false;
   }
   // May x be known when group k runs, as far as loops are concerned?
@@ -133,7 +134,7 @@ class fuser : operand_reader {
     return f.groups[static_cast<std::size_t>(k)].scope != 0 || !some_loop(loops.after[static_cast<std::size_t>(x)], [&](int loop) { return f.depends(loop, k); });
   }
   constexpr bool loops_allow(int k, int i) const {
-    return known_before(k, i) && !some_loop(g[i].scope == 0 ? loops.feeds[static_cast<std::size_t>(i)] : 0u, [&](int loop) { return f.depends(k, loop); });
+    return known_before(k, i) && !some_loop(g[i].scope == 0 ? loops.feeds[static_cast<std::size_t>(i)] : loop_order::set{}, [&](int loop) { return f.depends(k, loop); });
   }
   constexpr void order_loops(int k, int i) {
     if (g[i].scope != 0) return;
@@ -251,6 +252,7 @@ class fuser : operand_reader {
 
   constexpr void place_map(int i) {
     if (options.apart || g[i].what == kind::gather) return;
+    join_products(i);
     for (int j = 0; j < g[i].inputs; ++j) {
       operand o = look(g[i].in[static_cast<std::size_t>(j)]);
       if (o.free || g[o.source].scope != g[i].scope) continue;
@@ -262,6 +264,24 @@ class fuser : operand_reader {
       take(k, i);
       return;
     }
+  }
+
+  // What reads two products of the same rows element by element makes them one kernel, as in SwiGLU (Shazeer 2020,
+  // arXiv:2002.05202): both sums are at hand, and the rows are read once.
+  constexpr void join_products(int i) {
+    int first = -1;
+    for (int j = 0; j < g[i].inputs; ++j) {
+      operand o = look(g[i].in[static_cast<std::size_t>(j)]);
+      if (o.free || !belongs_to_epilogue(o, i)) continue;
+      const int k = owner(o.source);
+      if (k < 0 || f.groups[static_cast<std::size_t>(k)].what != skeleton::contract) continue;
+      if (first < 0) first = k;
+      else if (k != first && can_join(first, k)) return group_merger{{g}, f}.merge(first, k);
+    }
+  }
+  constexpr bool can_join(int a, int b) const {
+    group const &A = f.groups[static_cast<std::size_t>(a)], &B = f.groups[static_cast<std::size_t>(b)];
+    return A.scope == B.scope && !f.depends(a, b) && !f.depends(b, a) && products_of(g, A) == 1 && products_of(g, B) == 1 && same_rows(A.anchor, B.anchor) && fits(A, {B.domain, B.rows});
   }
 
   // A single reader follows its operand into the product's kernel; of several readers those that must be in memory.
@@ -324,49 +344,6 @@ class fuser : operand_reader {
       if (g[o.source].shape.elements() < demand_of(i).shape.elements()) continue;
       if (is_floating_node(o.source)) collect(o.source, reads, depth + 1);
       else reads.push_back(o.source);
-    }
-  }
-
-  // Kernels over the same rows that read a common operand become one, unless one waits for the other.
-  constexpr void merge_siblings() {
-    for (std::size_t a = 0; a < f.groups.size(); ++a)
-      for (std::size_t b = a + 1; b < f.groups.size(); ++b) {
-        group const &A = f.groups[a], &B = f.groups[b];
-        if (A.what != skeleton::rows || B.what != skeleton::rows || A.scope != B.scope || B.members.empty() || A.members.empty()) continue;
-        if (f.depends(static_cast<int>(a), static_cast<int>(b)) || f.depends(static_cast<int>(b), static_cast<int>(a))) continue;
-        if (B.domain.elements() != A.domain.elements() || !fits(A, {B.domain, B.rows}) || !share_operand(A, B)) continue;
-        merge(static_cast<int>(a), static_cast<int>(b));
-      }
-  }
-  constexpr bool share_operand(group const& A, group const& B) const {
-    for (int m : A.members)
-      for (int j = 0; j < g[m].inputs; ++j) {
-        int x = g[m].in[static_cast<std::size_t>(j)];
-        if (x < 0) continue;
-        x = base(x);
-        if (is_generator(g[x].what) || g[x].shape.elements() < A.domain.elements()) continue;
-        for (int n : B.members)
-          for (int i = 0; i < g[n].inputs; ++i)
-            if (g[n].in[static_cast<std::size_t>(i)] >= 0 && base(g[n].in[static_cast<std::size_t>(i)]) == x) return true;
-      }
-    return false;
-  }
-  constexpr void merge(int a, int b) {
-    group &A = f.groups[static_cast<std::size_t>(a)], &B = f.groups[static_cast<std::size_t>(b)];
-    dims r;
-    fits(A, {B.domain, B.rows}, &r);
-    A.domain = r;
-    if (A.rows < 0) A.rows = B.rows;
-    A.row_reductions = A.row_reductions || B.row_reductions;
-    A.column_reductions = A.column_reductions || B.column_reductions;
-    for (int m : B.members)
-      if (!is_member(a, m)) A.members.push_back(m);
-    B.members.clear();
-    for (int& o : f.owner)
-      if (o == b) o = a;
-    for (std::size_t k = 0; k < f.groups.size(); ++k) {
-      if (f.depends(b, static_cast<int>(k))) f.depend(a, static_cast<int>(k));
-      if (f.depends(static_cast<int>(k), b) && static_cast<int>(k) != a) f.depend(static_cast<int>(k), a);
     }
   }
 

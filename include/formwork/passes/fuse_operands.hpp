@@ -91,6 +91,14 @@ struct operand_reader {
     return d;
   }
 
+  // Two products of one left operand, whose right ones are parameters and lie in memory in the same way.
+  constexpr bool same_rows(int a, int b) const {
+    node const &x = g[a], &y = g[b];
+    if (x.in[0] != y.in[0] || !(x.shape == y.shape) || x.type != y.type) return false;
+    access p = resolve(g, x.in[1], contiguous_layout{g}), q = resolve(g, y.in[1], contiguous_layout{g});
+    return p.ok && q.ok && p.stride == q.stride && g[p.source].type == g[q.source].type && g[p.source].what == kind::parameter && g[q.source].what == kind::parameter;
+  }
+
   constexpr int base(int x) const {
     while (is_view(g[x].what)) x = g[x].in[0];
     return x;

@@ -65,6 +65,25 @@ struct fusion {
         if (before[static_cast<std::size_t>(early)][j]) before[k][j] = 1;
     }
   }
+
+  // Group a becomes both, b nothing.
+  constexpr void merge(int a, int b) {
+    group &A = groups[static_cast<std::size_t>(a)], &B = groups[static_cast<std::size_t>(b)];
+    A.row_reductions = A.row_reductions || B.row_reductions;
+    A.column_reductions = A.column_reductions || B.column_reductions;
+    for (int m : B.members) {
+      bool known = false;
+      for (int n : A.members) known = known || n == m;
+      if (!known) A.members.push_back(m);
+    }
+    B.members.clear();
+    for (int& o : owner)
+      if (o == b) o = a;
+    for (std::size_t k = 0; k < groups.size(); ++k) {
+      if (depends(b, static_cast<int>(k))) depend(a, static_cast<int>(k));
+      if (depends(static_cast<int>(k), b) && static_cast<int>(k) != a) depend(static_cast<int>(k), a);
+    }
+  }
 };
 
 // The group's members, and those of its prologues.
@@ -81,6 +100,12 @@ constexpr int member_index(group const& k, int node) {
   for (std::size_t i = 0; i < k.members.size(); ++i)
     if (k.members[i] == node) return static_cast<int>(i);
   return -1;
+}
+
+constexpr int products_of(graph const& g, group const& k) {
+  int n = 0;
+  for (int m : k.members) n += g[m].what == kind::contract;
+  return n;
 }
 
 // The member whose value at hand an operand is: the same elements in the same order, or one value per row, repeated

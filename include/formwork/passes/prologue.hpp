@@ -61,7 +61,7 @@ constexpr bool serves_only(fusion const& f, int p, int x, int k) {
 constexpr void absorb_prologues(fusion& f) {
   graph const& g = f.g;
   for (std::size_t k = 0; k < f.groups.size(); ++k) {
-    if (f.groups[k].what != skeleton::contract || f.groups[k].members.empty()) continue;
+    if (f.groups[k].what != skeleton::contract || products_of(g, f.groups[k]) != 1) continue;
     node const& product = g[f.groups[k].anchor];
     if (storage_behind(g, product.in[0]) == storage_behind(g, product.in[1])) continue;
     for (int which = 0; which < 2; ++which) {

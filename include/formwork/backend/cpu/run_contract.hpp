@@ -52,8 +52,27 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
   using T = std::conditional_t<Type == dtype::f64, double, float>;
   template <int Which> using stored = formwork::element_t<argument_at<Arguments, Which>::type>;
   using runner = tape_runner<T, Arguments, Tape>;
-  static constexpr std::size_t scratch_bytes = 0;
-  static constexpr int accumulator_slot = tape_traits<Tape>::slot_of(opcode::accumulator);
+  // Of two products the first leaves its sums, and the second has the tape.
+  static constexpr int products = tape_traits<Tape>::count_of(opcode::accumulator);
+  static_assert(products == 1 || products == 2);
+  template <int Product> static constexpr int accumulator_slot = tape_traits<Tape>::slot_of(opcode::accumulator, Product);
+  static constexpr int place_of_sums = tape_traits<Tape>::arguments[accumulator_slot<0>];
+  static constexpr std::size_t scratch_bytes = products == 1 || place_of_sums >= 0 ? 0 : static_cast<std::size_t>(Batch * M * N) * sizeof(T);
+  FORMWORK_INLINE static T* first_sums(launch_context const& ctx, std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column) {
+    if constexpr (place_of_sums < 0) return static_cast<T*>(ctx.scratch) + (batch * M + row) * N + column;
+    else return static_cast<T*>(ctx.arguments[place_of_sums]) + argument_at<Arguments, place_of_sums>::row::offset(batch * M + row) + column;
+  }
+
+  struct keep_sums {
+    launch_context const& ctx;
+    template <class Errands> FORMWORK_INLINE void touch(Errands& errands, std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column) const {
+      errands.ask_to_write(first_sums(ctx, batch, row, column));
+    }
+    FORMWORK_INLINE void operator()(std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column, pack<T, runner::width> value, int count) const {
+      if (count == runner::width) value.store(first_sums(ctx, batch, row, column));
+      else value.store(first_sums(ctx, batch, row, column), count);
+    }
+  };
 
   struct epilogue {
     launch_context const& ctx;
@@ -71,7 +90,11 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
       runner::rows::set_pointers(p, ctx.arguments, batch * M + row);
       runner::rows::template run<0>(ctx, rows, p);
       typename runner::element_t here;
-      here.f[accumulator_slot] = value;
+      here.f[accumulator_slot<products - 1>] = value;
+      if constexpr (products == 2) {
+        const T* first = first_sums(ctx, batch, row, column);
+        here.f[accumulator_slot<0>] = count == runner::width ? load_as<T, runner::width>(first) : load_as<T, runner::width>(first, count);
+      }
       extras none;
       if (count == runner::width) runner::template run_elements<0, true>(ctx, rows, here, p, column, count, none);
       else runner::template run_elements<0, false>(ctx, rows, here, p, column, count, none);
@@ -123,11 +146,18 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
   }
 
   FORMWORK_HIDDEN static void run(launch_context const& ctx) {
+    if constexpr (products == 2) multiply<1>(ctx, keep_sums{ctx});
+    multiply<products>(ctx, epilogue{ctx});
+  }
+
+ private:
+  // Argument 0 times argument Right.
+  template <int Right, class Epilogue> FORMWORK_INLINE static void multiply(launch_context const& ctx, Epilogue const& results) {
     constexpr int batch = static_cast<int>(Batch), columns = static_cast<int>(N), depth = static_cast<int>(K);
     const auto a = operand<0, AStrides>(ctx);
-    const auto b = operand<1, BStrides>(ctx);
-    if constexpr (M == 1 && is_short_row<decltype(a), depth>) contract_row<T, batch, columns, depth>(a, b, epilogue{ctx});
-    else contract<T, batch, static_cast<int>(M), columns, depth>(a, b, epilogue{ctx});
+    const auto b = operand<Right, BStrides>(ctx);
+    if constexpr (M == 1 && is_short_row<decltype(a), depth>) contract_row<T, batch, columns, depth>(a, b, results);
+    else contract<T, batch, static_cast<int>(M), columns, depth>(a, b, results);
   }
 };
 

@@ -16,8 +16,8 @@ template <class Options, dtype Type, dtype A, dtype B> constexpr gpu_products pr
   return gpu_products::plain;
 }
 
-template <gpu_products What, long Batch, long M, long N, long K> struct contract_schedule_of {
-  static constexpr gpu_contract_schedule value = gpu_contract_schedule_for(What, Batch, M, N, K);
+template <gpu_products What, long Batch, long M, long N, long K, int Products = 1> struct contract_schedule_of {
+  static constexpr gpu_contract_schedule value = gpu_contract_schedule_for(What, Batch, M, N, K, Products);
 };
 
 template <gpu_products What, dtype Operand, class T, class A, class B, class Schedule> struct sums_of { using type = plain_sums<T, A, B, Schedule>; };
@@ -37,19 +37,26 @@ template <long Batch, long M, long N, long K, dtype Type, class AStrides, class 
   using a_argument = argument_at<Arguments, 0>;
   using b_argument = argument_at<Arguments, 1>;
   using a_operand = matrix_operand<a_argument, AStrides, M, K>;
-  using b_operand = matrix_operand<b_argument, BStrides, N, K>;
+  // Of two products the right operands are arguments 1 and 2, alike but for where they lie.
+  static constexpr int products = tape_traits<Tape>::count_of(opcode::accumulator);
+  static_assert(products == 1 || products == 2);
+  static constexpr bool second_is_less_aligned = argument_at<Arguments, products>::alignment < b_argument::alignment;
+  using b_operand = matrix_operand<std::conditional_t<second_is_less_aligned, argument_at<Arguments, products>, b_argument>, BStrides, N, K, products>;
   static constexpr gpu_products what = products_of<Options, Type, a_argument::type, b_argument::type>();
-  using schedule_of = contract_schedule_of<what, Batch, M, N, K>;
+  using schedule_of = contract_schedule_of<what, Batch, M, N, K, products>;
   static constexpr gpu_contract_schedule schedule = schedule_of::value;
   using sums = typename sums_of<what, a_argument::type, T, a_operand, b_operand, schedule_of>::type;
 
-  static constexpr long row_tiles = (M + schedule.tile_rows - 1) / schedule.tile_rows, column_tiles = (N + schedule.tile_columns - 1) / schedule.tile_columns;
+  static constexpr long row_tiles = (M + schedule.tile_rows - 1) / schedule.tile_rows, tile_columns = schedule.tile_columns / products,
+                        column_tiles = (N + tile_columns - 1) / tile_columns;
   static constexpr long tiles = row_tiles * column_tiles;
 
-  // Partial sums: [split][batch m][padded]
+  // Partial sums: [split][batch m][product][padded]
   static constexpr long padded = round_up(N, 16 / static_cast<long>(sizeof(T)));
-  static constexpr std::size_t scratch_bytes = schedule.splits > 1 ? static_cast<std::size_t>(schedule.splits * Batch * M * padded) * sizeof(T) : 0;
-  FORMWORK_DEVICE static T* partial(void* scratch, long split, long row) { return static_cast<T*>(scratch) + (split * Batch * M + row) * padded; }
+  static constexpr std::size_t scratch_bytes = schedule.splits > 1 ? static_cast<std::size_t>(schedule.splits * Batch * M * products * padded) * sizeof(T) : 0;
+  FORMWORK_DEVICE static T* partial(void* scratch, long split, long row, int product) {
+    return static_cast<T*>(scratch) + ((split * Batch * M + row) * products + product) * padded;
+  }
 };
 
 template <class Shape> struct contract_main {
@@ -69,10 +76,10 @@ template <class Shape> struct contract_main {
     const long batch = outside / s.splits;
     const int above = tile / (band * columns) * band, within = tile % (band * columns);
     const int height = Shape::row_tiles - above < band ? static_cast<int>(Shape::row_tiles) - above : band;
-    const long row = static_cast<long>(above + within % height) * s.tile_rows, column = static_cast<long>(within / height) * s.tile_columns;
+    const long row = static_cast<long>(above + within % height) * s.tile_rows, column = static_cast<long>(within / height) * Shape::tile_columns;
     const long begin = split * s.depth_each, end = begin + s.depth_each < Shape::k ? begin + s.depth_each : Shape::k;
     sums_t sums;
-    sums.run(lane, a.arguments[0], a.arguments[1], batch, row, column, begin, static_cast<int>((end - begin + s.tile_depth - 1) / s.tile_depth));
+    sums.run(lane, a.arguments[0], a.arguments[1], a.arguments[Shape::products], batch, row, column, begin, static_cast<int>((end - begin + s.tile_depth - 1) / s.tile_depth));
     epilogue::run(lane, a, sums, batch, row, column, split);
   }
 };

@@ -19,14 +19,14 @@ template <class T, class Arguments, class Tape> struct contract_tape {
   using runner = element_runner<T, Arguments, Tape>;
   using row_t = typename runner::row_t;
   using pointers = typename runner::pointers;
-  static constexpr int accumulator = tape_traits<Tape>::slot_of(opcode::accumulator);
+  template <int Product> static constexpr int accumulator = tape_traits<Tape>::slot_of(opcode::accumulator, Product);
 
   struct no_reductions {
     template <class N, int K, class V, class Columns> FORMWORK_DEVICE void accumulate(V const&, Columns const&) {}
     template <class N, class V, class Columns> FORMWORK_DEVICE void recall(V&, Columns const&) {}
   };
 
-  // here.f[accumulator] holds the sums.
+  // here.f[accumulator<product>] holds the sums.
   template <class Columns, class Context>
   FORMWORK_DEVICE static void run(Context const& a, typename runner::template slots<Columns>& here, long row, Columns const& at) {
     row_t rows;
@@ -47,8 +47,9 @@ template <class Shape, class Sums> struct contract_epilogue {
   static constexpr staged_rows stage = Sums::stage;
   static constexpr std::size_t bytes = static_cast<std::size_t>(stage.rows * Sums::pitch) * sizeof(T);
   static constexpr int vector = columns::vector(Shape::n), chunks = columns::chunks(Shape::n);
-  static constexpr int threads_per_row = s.tile_columns / (vector * chunks), rows_at_once = Sums::threads / threads_per_row;
-  static_assert(s.tile_columns % (vector * chunks) == 0 && Sums::threads % threads_per_row == 0 && stage.rows % rows_at_once == 0);
+  static constexpr int products = Shape::products, tile_columns = static_cast<int>(Shape::tile_columns);
+  static constexpr int threads_per_row = tile_columns / (vector * chunks), rows_at_once = Sums::threads / threads_per_row;
+  static_assert(tile_columns % (vector * chunks) == 0 && Sums::threads % threads_per_row == 0 && stage.rows % rows_at_once == 0);
   using columns_t = lane_columns<chunks, vector>;
 
   template <class Lane, class Context>
@@ -64,18 +65,24 @@ template <class Shape, class Sums> struct contract_epilogue {
         const columns_t at{column + first, threads_per_row * vector, m < Shape::m ? Shape::n : 0};
         const long number = batch * Shape::m + (m < Shape::m ? m : Shape::m - 1);
         typename tape::runner::template slots<columns_t> here;
-        T(&v)[columns_t::width] = here.f[tape::accumulator];
-        FORMWORK_UNROLL
-        for (int k = 0; k < chunks; ++k) read<vector>(v, k * vector, staged + i * Sums::pitch + first + k * threads_per_row * vector);
-        if constexpr (s.splits > 1) {
-          T* const to = Shape::partial(a.scratch, split, number);
-          FORMWORK_UNROLL
-          for (int w = 0; w < columns_t::width; ++w)
-            if (at.holds(w)) to[at.of(w / vector) + w % vector] = v[w];
-        } else {
-          tape::run(a, here, number, at);
-        }
+        take<0>(a, here, staged + i * Sums::pitch + first, at, split, number);
+        if constexpr (products == 2) take<1>(a, here, staged + i * Sums::pitch + tile_columns + first, at, split, number);
+        if constexpr (s.splits == 1) tape::run(a, here, number, at);
       }
+    }
+  }
+
+  // The sums of one product: to the tape's slot, and where K is split to memory.
+  template <int Product, class Context, class Slots>
+  FORMWORK_DEVICE static void take(Context const& a, Slots& here, const T* from, columns_t const& at, int split, long row) {
+    T(&v)[columns_t::width] = here.f[tape::template accumulator<Product>];
+    FORMWORK_UNROLL
+    for (int k = 0; k < chunks; ++k) read<vector>(v, k * vector, from + k * threads_per_row * vector);
+    if constexpr (s.splits > 1) {
+      T* const to = Shape::partial(a.scratch, split, row, Product);
+      FORMWORK_UNROLL
+      for (int w = 0; w < columns_t::width; ++w)
+        if (at.holds(w)) to[at.of(w / vector) + w % vector] = v[w];
     }
   }
 
@@ -109,16 +116,22 @@ template <class Shape> struct contract_finish {
     const long row = e / in_row;
     const columns_t at{e % in_row * vector, 0, Shape::n};
     typename tape::runner::template slots<columns_t> here;
-    T(&v)[vector] = here.f[tape::accumulator];
+    add<0>(a, here, row, at);
+    if constexpr (Shape::products == 2) add<1>(a, here, row, at);
+    tape::run(a, here, row, at);
+  }
+
+ private:
+  template <int Product, class Context, class Slots> FORMWORK_DEVICE static void add(Context const& a, Slots& here, long row, columns_t const& at) {
+    T(&v)[vector] = here.f[tape::template accumulator<Product>];
     FORMWORK_UNROLL
     for (int w = 0; w < vector; ++w) v[w] = 0;
     for (int split = 0; split < Shape::schedule.splits; ++split) {
-      const T* from = Shape::partial(a.scratch, split, row);
+      const T* from = Shape::partial(a.scratch, split, row, Product);
       FORMWORK_UNROLL
       for (int w = 0; w < vector; ++w)
         if (at.holds(w)) v[w] += from[at.first + w];
     }
-    tape::run(a, here, row, at);
   }
 };
 

@@ -8,7 +8,9 @@
 
 namespace formwork::cuda::detail {
 
-template <class Argument, class Strides, long OuterExtent, long K> struct matrix_operand {
+// Products: how many matrices of this kind share a tile, each with an equal part of Outer. All lie as the first does.
+template <class Argument, class Strides, long OuterExtent, long K, int Products = 1> struct matrix_operand {
+  static constexpr int products = Products;
   using stored = element_t<Argument::type>;
   static constexpr int size = static_cast<int>(sizeof(stored));
   static constexpr long batch = Strides::extent(0), outer = Strides::stride(0), inner = Strides::extent(1);
@@ -35,25 +37,38 @@ template <class Operand, int Outer, int Depth, int Threads, int MostBytes> struc
   static_assert(Threads % in_line == 0 && lines * in_line >= Threads && lines % (Threads / in_line) == 0);
   static constexpr int lines_apart = Threads / in_line, each = lines / lines_apart;
   static constexpr long step = lines_apart * (Operand::along_k ? Operand::outer : Operand::inner);
-  static constexpr bool outer_fits = Operand::outer_extent % Outer == 0, depth_fits = Operand::depth_extent % Depth == 0;
+  static constexpr int part = Outer / Operand::products;  // of each matrix
+  static constexpr bool outer_fits = Operand::outer_extent % part == 0, depth_fits = Operand::depth_extent % Depth == 0;
 
   const stored* from;  // of the first unit
   int line, first;     // where that is in the tile
   int outer_left, depth_left;  // of the matrix, from the tile's first element on
+  std::ptrdiff_t to_second = 0;   // bytes, from where the first matrix would go on to the second
 
-  FORMWORK_DEVICE tile_units(const stored* matrix, int thread, long batch, long outer_begin, long k_begin)
+  FORMWORK_DEVICE tile_units(const stored* matrix, const void* second, int thread, long batch, long outer_begin, long k_begin)
       : line(thread / in_line), first(thread % in_line * per), outer_left(static_cast<int>(Operand::outer_extent - outer_begin)), depth_left(static_cast<int>(Operand::depth_extent - k_begin)) {
     const long o = outer_begin + (Operand::along_k ? line : first), k = k_begin + (Operand::along_k ? first : line);
     from = matrix + (batch * Operand::batch + o * Operand::outer + k * Operand::inner);
+    if constexpr (Operand::products == 2)
+      to_second = static_cast<std::ptrdiff_t>(reinterpret_cast<std::uintptr_t>(second) - reinterpret_cast<std::uintptr_t>(matrix)) - part * Operand::outer * size;
   }
   FORMWORK_DEVICE void next() {
     from += Depth * Operand::inner;
     depth_left -= Depth;
   }
   FORMWORK_DEVICE int line_of(int i) const { return line + i * lines_apart; }
-  FORMWORK_DEVICE const stored* address(int i) const { return from + i * step; }
+  FORMWORK_DEVICE bool of_second(int i) const {
+    if constexpr (Operand::products == 1) return false;
+    else if constexpr (!Operand::along_k) return first >= part;
+    else if constexpr (part % lines_apart == 0) return i * lines_apart >= part;  // whatever the thread
+    else return line_of(i) >= part;
+  }
+  FORMWORK_DEVICE const stored* address(int i) const {
+    const stored* p = from + i * step;
+    return of_second(i) ? reinterpret_cast<const stored*>(reinterpret_cast<std::uintptr_t>(p) + static_cast<std::uintptr_t>(to_second)) : p;
+  }
   FORMWORK_DEVICE bool there(int i) const {
-    const int o = Operand::along_k ? line_of(i) : first, k = Operand::along_k ? first : line_of(i);
+    const int o = (Operand::along_k ? line_of(i) : first) - (of_second(i) ? part : 0), k = Operand::along_k ? first : line_of(i);
     return (outer_fits || o < outer_left) && (depth_fits || k < depth_left);
   }
 };

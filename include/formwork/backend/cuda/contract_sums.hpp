@@ -41,15 +41,15 @@ template <class Product, class A, class B, class Schedule> struct tensor_sums {
   float sum[rows][columns][4];
 
   template <class Lane>
-  FORMWORK_DEVICE void run(Lane const& lane, const void* a, const void* b, long batch, long row, long column, long k, int tiles) {
+  FORMWORK_DEVICE void run(Lane const& lane, const void* a, const void* b, const void* second, long batch, long row, long column, long k, int tiles) {
     FORMWORK_UNROLL
     for (int i = 0; i < rows; ++i)
       FORMWORK_UNROLL
       for (int j = 0; j < columns; ++j)
         FORMWORK_UNROLL
         for (int e = 0; e < 4; ++e) sum[i][j][e] = 0;
-    typename a_tile::units from_a(static_cast<const typename A::stored*>(a), lane.thread(), batch, row, k);
-    typename b_tile::units from_b(static_cast<const typename B::stored*>(b), lane.thread(), batch, column, k);
+    typename a_tile::units from_a(static_cast<const typename A::stored*>(a), nullptr, lane.thread(), batch, row, k);
+    typename b_tile::units from_b(static_cast<const typename B::stored*>(b), second, lane.thread(), batch, column, k);
     std::byte* const shared = lane.shared();
     FORMWORK_UNROLL
     for (int s = 0; s < S.stages - 1; ++s) copy(lane, shared + s * stage_bytes, from_a, from_b, s < tiles);
@@ -130,13 +130,13 @@ template <class Sum, class A, class B, class Schedule> struct plain_sums {
   T sum[row_groups * group][column_groups * group];
 
   template <class Lane>
-  FORMWORK_DEVICE void run(Lane const& lane, const void* a, const void* b, long batch, long row, long column, long k, int tiles) {
+  FORMWORK_DEVICE void run(Lane const& lane, const void* a, const void* b, const void* second, long batch, long row, long column, long k, int tiles) {
     FORMWORK_UNROLL
     for (int i = 0; i < row_groups * group; ++i)
       FORMWORK_UNROLL
       for (int j = 0; j < column_groups * group; ++j) sum[i][j] = 0;
-    typename a_tile::units from_a(static_cast<const typename A::stored*>(a), lane.thread(), batch, row, k);
-    typename b_tile::units from_b(static_cast<const typename B::stored*>(b), lane.thread(), batch, column, k);
+    typename a_tile::units from_a(static_cast<const typename A::stored*>(a), nullptr, lane.thread(), batch, row, k);
+    typename b_tile::units from_b(static_cast<const typename B::stored*>(b), second, lane.thread(), batch, column, k);
     T* const shared = reinterpret_cast<T*>(lane.shared());
     T x[a_tile::held], y[b_tile::held];
     a_tile::load(x, from_a);

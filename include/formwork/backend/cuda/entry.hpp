@@ -9,8 +9,9 @@
 
 namespace formwork::cuda {
 
-template <class Launch, int N>
-FORMWORK_HIDDEN __global__ void __launch_bounds__(Launch::shape.threads, Launch::shape.blocks_per_multiprocessor) entry(const __grid_constant__ kernel_arguments<N> a) {
+// Threads and SharedBytes stand in the kernel's name, where what reads the compiler's report finds them.
+template <class Launch, int N, int Threads = Launch::shape.threads, long SharedBytes = static_cast<long>(Launch::shape.shared_bytes)>
+FORMWORK_HIDDEN __global__ void __launch_bounds__(Threads, Launch::shape.blocks_per_multiprocessor) entry(const __grid_constant__ kernel_arguments<N> a) {
   sm80::lane lane;
   Launch::run(lane, a);
 }
