@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 set(formwork_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/formwork)
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/formwork DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-        FILES_MATCHING PATTERN "*.hpp" PATTERN "*.cuh")
+        FILES_MATCHING PATTERN "*.hpp")
 install(TARGETS formwork EXPORT formwork-targets)
 install(EXPORT formwork-targets NAMESPACE formwork:: DESTINATION ${formwork_package_dir})
 

@@ -1,4 +1,4 @@
-// libFuzzer entry of the safetensors reader, built on demand:
+// libFuzzer entry of the safetensors reader. The test runs a fixed number of inputs; for a longer search:
 //   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 //     -Iinclude -Itests tests/fuzz/safetensors.cpp -o /tmp/fuzz_safetensors
 //   /tmp/fuzz_safetensors -max_total_time=120

@@ -10,10 +10,10 @@ trap 'rm -rf "$work"' EXIT
 bad=0
 must() { grep -qE "$2" "$work/ptx" || { echo "ptx: no $1 ($2)"; bad=1; }; }
 never() {
-  if grep -nE "$2" "$work/ptx" | head -3 | grep .; then
-    echo "ptx: has $1 ($2)"
-    bad=1
-  fi
+  local found
+  found=$(grep -nE -m 3 "$2" "$work/ptx") || return 0
+  printf '%s\nptx: has %s (%s)\n' "$found" "$1" "$2"
+  bad=1
 }
 must "tensor core instruction" 'mma\.sync\.aligned\.m16n8k16'
 must "matrix load" 'ldmatrix\.sync'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # twins.sh: resources.awk accepts kernels within their budgets, whatever the namespace of their launch, and refuses each way
-# of being outside.
+# of being outside; ptx.sh accepts what has all instructions that it asks for, and refuses each that is missing or forbidden.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
@@ -44,4 +44,25 @@ kernel NS0_6detail13scatter_links 1 0 0 >"$work/log"
 refuses "a kernel without a budget" "scatter_links has no budget"
 : >"$work/log"
 refuses "nothing" "no kernel was found"
+
+# In nvcc's place: what it is given to compile (-arch=A -ptx SOURCE -o OUT) is the PTX already.
+printf '#!/bin/sh\ncp "$3" "$5"\n' >"$work/nvcc"
+chmod +x "$work/nvcc"
+lines='mma.sync.aligned.m16n8k16.row
+ldmatrix.sync.aligned
+cp.async.cg.shared.global [%r1], [%rd1], 16;
+ld.global.nc.v4.u32
+st.global.v4.f32'
+ptx() { "$here/ptx.sh" "$work/source" "$work/nvcc" >"$work/table"; }
+echo "$lines" >"$work/source"
+ptx || { echo "twins: refused PTX that has everything"; cat "$work/table"; bad=1; }
+for missing in 1 2 3 4 5; do
+  echo "$lines" | sed "${missing}d" >"$work/source"
+  if ptx; then echo "twins: accepted PTX without its line $missing"; bad=1; fi
+done
+for forbidden in '.local .align 16 .b8 depot[16];' 'call (x), %rd1, (y);' 'call malloc, (p);' 'call vprintf, (p);' 'red.global.add.f32 [%rd1], %f1;'; do
+  # So many that a reader who stops early does not see the end.
+  { echo "$lines"; awk -v line="$forbidden" 'BEGIN { for (i = 0; i < 20000; ++i) print line }'; } >"$work/source"
+  if ptx; then echo "twins: accepted PTX with $forbidden"; bad=1; fi
+done
 exit $bad

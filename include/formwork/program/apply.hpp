@@ -1,5 +1,5 @@
 // apply<Op>(x...): the one way to use an elementwise operation. On numbers and SIMD packs it computes; on traced
-// values it records (trace/record.hpp); on tensors in memory it makes a lazy expression (run/lazy.hpp).
+// values it records (trace/value.hpp); on tensors in memory it makes a lazy expression (run/lazy.hpp).
 #pragma once
 
 #include "../core/config.hpp"
