@@ -1,5 +1,5 @@
 // Attention as CUDA kernels: scores, masks, grouped heads, shapes that do and do not divide the blocks, forward and backward.
-#include "cuda/check.hpp"
+#include "cuda/attend_functions.hpp"
 #include "formwork/formwork.hpp"
 
 using namespace formwork;
@@ -10,30 +10,12 @@ namespace {
 using exact = cuda::options<cuda::f32_products::exact>;
 using fast = cuda::options<cuda::f32_products::tf32>;
 
-// Queries, keys and values of B sequences; the loss weighs every element of the result with an input.
-template <long B, long Tq, long H, long Tk, long G, long D> using operands = three<shape<B, Tq, H, D>, shape<B, Tk, G, D>, shape<B, Tk, G, D>>;
-template <long B, long Tq, long H, long Tk, long G, long D, class Table> using operands_and_table = four<shape<B, Tq, H, D>, shape<B, Tk, G, D>, shape<B, Tk, G, D>, Table>;
-template <class Query> struct weights {
-  using x_t = input<dtype::f32, Query>;
-  BOOST_HANA_DEFINE_STRUCT(weights, (x_t, x));
-};
 template <class Query, class Ids> struct weights_and_documents {
   using x_t = input<dtype::f32, Query>;
   using i_t = input<dtype::i32, Ids>;
   BOOST_HANA_DEFINE_STRUCT(weights_and_documents, (x_t, x), (i_t, i));
 };
 
-struct causally {
-  constexpr auto operator()(auto const& m, auto const& in) const { return sum<>(attend(m.a, m.b, m.c, with_mask(causal)) * in.x); }
-};
-struct causally_in_bf16 {
-  constexpr auto operator()(auto const& m, auto const& in) const {
-    return sum<>(cast<dtype::f32>(attend(cast<dtype::bf16>(m.a), cast<dtype::bf16>(m.b), cast<dtype::bf16>(m.c), with_mask(causal))) * in.x);
-  }
-};
-struct everything {
-  constexpr auto operator()(auto const& m, auto const& in) const { return sum<>(attend(m.a, m.b, m.c) * in.x); }
-};
 // A window, a soft cap and a slope per head (ALiBi).
 struct capped {
   constexpr auto operator()(auto const& m, auto const& in) const {
@@ -54,22 +36,22 @@ struct within_documents {
 }  // namespace
 
 TEST_CASE("attend: causal, f32, blocks that the sequence does not fill") {
-  check_on_emulator<gradients_of<causally, operands<2, 70, 2, 70, 1, 8>, weights<shape<2, 70, 2, 8>>>, exact>(f32_tolerance(300));
+  check_on_emulator<gradients_of<causally, heads_of<2, 70, 2, 70, 1, 8>, numbers<shape<2, 70, 2, 8>>>, exact>(f32_tolerance(300));
 }
 TEST_CASE("attend: a window, a soft cap and ALiBi over more keys than queries") {
-  check_on_emulator<gradients_of<capped, operands<1, 70, 2, 90, 1, 32>, weights<shape<1, 70, 2, 32>>>, exact>(f32_tolerance(500));
+  check_on_emulator<gradients_of<capped, heads_of<1, 70, 2, 90, 1, 32>, numbers<shape<1, 70, 2, 32>>>, exact>(f32_tolerance(500));
 }
 TEST_CASE("attend: a learned bias of the distance and its gradient, grouped heads") {
-  check_on_emulator<gradients_of<relative, operands_and_table<2, 37, 4, 37, 2, 8, shape<4, 30>>, weights<shape<2, 37, 4, 8>>>, exact>(f32_tolerance(500));
+  check_on_emulator<gradients_of<relative, heads_and_table<2, 37, 4, 37, 2, 8, shape<4, 30>>, numbers<shape<2, 37, 4, 8>>>, exact>(f32_tolerance(500));
 }
 TEST_CASE("attend: documents") {
-  check_on_emulator<gradients_of<within_documents, operands<2, 70, 2, 70, 2, 8>, weights_and_documents<shape<2, 70, 2, 8>, shape<2, 70>>>, exact>(f32_tolerance(300), {.integer_limit = 3});
+  check_on_emulator<gradients_of<within_documents, heads_of<2, 70, 2, 70, 2, 8>, weights_and_documents<shape<2, 70, 2, 8>, shape<2, 70>>>, exact>(f32_tolerance(300), {.integer_limit = 3});
 }
 // Products of rounded operands (contract.cpp has the error of one); a gradient is behind three or four of them.
 TEST_CASE("attend: tf32") {
-  check_on_emulator<gradients_of<everything, operands<1, 21, 2, 90, 1, 16>, weights<shape<1, 21, 2, 16>>>, fast>(2 * 0x1p-11);
+  check_on_emulator<gradients_of<everything, heads_of<1, 21, 2, 90, 1, 16>, numbers<shape<1, 21, 2, 16>>>, fast>(2 * 0x1p-11);
 }
 // A gradient is behind eight values of 8 bits: the operands, out, dout, p, ds and its own.
 TEST_CASE("attend: bf16") {
-  check_on_emulator<gradients_of<causally_in_bf16, operands<1, 70, 2, 70, 1, 64>, weights<shape<1, 70, 2, 64>>>>(4 * 0x1p-9);
+  check_on_emulator<gradients_of<causally_in_bf16, heads_of<1, 70, 2, 70, 1, 64>, numbers<shape<1, 70, 2, 64>>>>(4 * 0x1p-9);
 }

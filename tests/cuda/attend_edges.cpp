@@ -1,5 +1,5 @@
 // Attention as CUDA kernels: wide heads, single queries, tables indexed in every way, and what goes wrong.
-#include "cuda/check.hpp"
+#include "cuda/attend_functions.hpp"
 #include "formwork/formwork.hpp"
 
 using namespace formwork;
@@ -9,23 +9,10 @@ namespace {
 
 using exact = cuda::options<cuda::f32_products::exact>;
 
-template <long B, long Tq, long H, long Tk, long G, long D> using heads_of = three<shape<B, Tq, H, D>, shape<B, Tk, G, D>, shape<B, Tk, G, D>>;
-
-struct causally {
-  constexpr auto operator()(auto const& m, auto const& in) const { return sum<>(attend(m.a, m.b, m.c, with_mask(causal)) * in.x); }
-};
-struct causally_in_bf16 {
-  constexpr auto operator()(auto const& m, auto const& in) const {
-    return sum<>(cast<dtype::f32>(attend(cast<dtype::bf16>(m.a), cast<dtype::bf16>(m.b), cast<dtype::bf16>(m.c), with_mask(causal))) * in.x);
-  }
-};
 struct forward_in_bf16 {
   constexpr auto operator()(auto const& m, auto const&) const {
     return cast<dtype::f32>(attend(cast<dtype::bf16>(m.a), cast<dtype::bf16>(m.b), cast<dtype::bf16>(m.c), with_mask(causal)));
   }
-};
-struct everything {
-  constexpr auto operator()(auto const& m, auto const& in) const { return sum<>(attend(m.a, m.b, m.c) * in.x); }
 };
 // Down columns, and in a direction that no line of a block has.
 struct two_tables {
@@ -44,7 +31,7 @@ TEST_CASE("attend: one query over many keys") {
   check_on_emulator<gradients_of<everything, heads_of<2, 1, 4, 150, 2, 12>, numbers<shape<2, 1, 4, 12>>>, exact>(f32_tolerance(500), {}, 4);
 }
 TEST_CASE("attend: tables whose gradients run down columns, and along no line") {
-  using operands = four<shape<1, 37, 2, 8>, shape<1, 37, 1, 8>, shape<1, 37, 1, 8>, shape<2, 37>>;
+  using operands = heads_and_table<1, 37, 2, 37, 1, 8, shape<2, 37>>;
   check_on_emulator<gradients_of<two_tables, operands, numbers<shape<1, 37, 2, 8>>>, exact>(f32_tolerance(500), {}, 4);
 }
 TEST_CASE("attend: what goes wrong is seen") {

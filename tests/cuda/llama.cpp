@@ -1,9 +1,10 @@
 // A training step of a small Llama (RMS norm, rotary positions, grouped-query attention, SwiGLU) in the emulator, against
 // the CPU's.
-#include "cuda/training_data.hpp"
 #include "emulator/stand_in.hpp"
 #include "formwork/formwork.hpp"
 #include "support/catch.hpp"
+#include "support/distance.hpp"
+#include "support/training_data.hpp"
 
 using namespace formwork;
 using emulator::stand_in;

@@ -1,15 +1,13 @@
 // A whole training step on a stand-in for the CUDA runtime, whose launches run in the emulator: what the host does, and
 // that the result is the CPU's.
-#include "cuda/training_data.hpp"
 #include "emulator/stand_in.hpp"
 #include "formwork/formwork.hpp"
-#include "support/catch.hpp"
+#include "support/mixed_check.hpp"
 #include "train/temporary_folder.hpp"
 
 using namespace formwork;
 using emulator::stand_in;
-using testing::distance;
-using testing::training_data;
+using testing::check_mixed, testing::distance, testing::training_data;
 
 namespace {
 
@@ -64,19 +62,7 @@ TEST_CASE("step: bf16 with f32 parameters follows f32") {
   training_step<on_cpu> f32(7);
   training_step<in_bf16> bf(7);
   const training_data d(on_cpu::tokens);
-  const step_result a = f32.step(d.tokens, d.targets, 1e-2f), b = bf.step(d.tokens, d.targets, 1e-2f);
-  CHECK(std::abs(a.loss - b.loss) <= 4 * 0x1p-9 * a.loss);
-  // A gradient is behind some 30 values of 8 bits, whose errors add up like a random walk.
-  CAPTURE(distance(bf.gradient_values(), f32.gradient_values()));
-  CHECK(distance(bf.gradient_values(), f32.gradient_values()) <= 6 * 0x1p-8);
-  CHECK(distance(bf.gradient_values(), f32.gradient_values()) >= 0x1p-12);  // it is not f32
-  float last_f32 = 0, last_bf = 0;
-  for (int i = 0; i < 4; ++i) {
-    last_f32 = f32.step(d.tokens, d.targets, 1e-2f).loss;
-    last_bf = bf.step(d.tokens, d.targets, 1e-2f).loss;
-  }
-  CHECK(last_bf < 0.9f * a.loss);
-  CHECK(std::abs(last_bf - last_f32) <= 0.02f * a.loss);
+  check_mixed(0x1p-9, f32, bf, d);
 }
 
 TEST_CASE("step: a step whose gradients are not finite changes nothing") {

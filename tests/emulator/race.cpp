@@ -8,52 +8,30 @@
 
 #include "emulator/device.hpp"
 #include "formwork/formwork.hpp"
+#include "support/programs.hpp"
 
 using namespace formwork;
+using namespace formwork::testing;
 
 namespace {
 
-struct norm_module {
-  using a_t = parameter<shape<6, 600>>;
-  using b_t = parameter<shape<600>>;
-  BOOST_HANA_DEFINE_STRUCT(norm_module, (a_t, a), (b_t, b));
-};
-struct norm_inputs {
-  using i_t = input<dtype::i32, shape<300>>;
-  BOOST_HANA_DEFINE_STRUCT(norm_inputs, (i_t, i));
-};
+using norm_module = two<shape<6, 600>, shape<600>>;
 struct norm {
   constexpr auto operator()(auto const& m, auto const& in) const { return mean<>(square(standardize<-1>(gather(m.a, in.i)) * m.b)); }
 };
 
-struct nothing {};
-struct product_module {
-  using a_t = parameter<shape<40, 300>>;
-  using b_t = parameter<shape<300, 24>>;
-  BOOST_HANA_DEFINE_STRUCT(product_module, (a_t, a), (b_t, b));
-};
+using product_module = two<shape<40, 300>, shape<300, 24>>;
 struct product {
   constexpr auto operator()(auto const& m, auto const&) const {
     return sum<>(cast<dtype::f32>(matmul(cast<dtype::bf16>(m.a), cast<dtype::bf16>(m.b))));
   }
 };
-struct attention_module {
-  using a_t = parameter<shape<1, 70, 2, 16>>;
-  using b_t = parameter<shape<1, 70, 1, 16>>;
-  BOOST_HANA_DEFINE_STRUCT(attention_module, (a_t, a), (b_t, b));
-};
+using attention_module = two<shape<1, 70, 2, 16>, shape<1, 70, 1, 16>>;
 struct attention {
   constexpr auto operator()(auto const& m, auto const&) const {
     auto half = [](auto x) { return cast<dtype::bf16>(x); };
     return sum<>(square(cast<dtype::f32>(attend(half(m.a), half(m.b), half(m.b), with_mask(causal)))));
   }
-};
-
-template <class Function, class Module, class Inputs> struct values_of {
-  static constexpr graph make() { return simplify(trace<Function, Module, Inputs>()); }
-};
-template <class Function, class Module, class Inputs> struct gradients_of {
-  static constexpr graph make() { return simplify(differentiate(simplify(trace<Function, Module, Inputs>(), stop_gradients::keep))); }
 };
 
 template <class Source> void run(emulator::settings how) {
@@ -77,7 +55,7 @@ int main(int argc, char** argv) {
   if (argc != 2 && argc != 4) return std::fputs("emulator_race norm|product|attention [KERNEL BARRIER]\n", stderr), 2;
   emulator::settings how{.seed = 3, .sanitize = true};
   if (argc == 4) how.wrong = emulator::fault::drop_barrier, how.only = argv[2], how.at = std::atoi(argv[3]);
-  if (std::strcmp(argv[1], "norm") == 0) run<gradients_of<norm, norm_module, norm_inputs>>(how);
-  else if (std::strcmp(argv[1], "product") == 0) run<values_of<product, product_module, nothing>>(how);
-  else run<gradients_of<attention, attention_module, nothing>>(how);
+  if (std::strcmp(argv[1], "norm") == 0) run<gradients_of<norm, norm_module, indices<shape<300>>>>(how);
+  else if (std::strcmp(argv[1], "product") == 0) run<values_of<product, product_module>>(how);
+  else run<gradients_of<attention, attention_module>>(how);
 }

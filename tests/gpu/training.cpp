@@ -2,6 +2,7 @@
 #include "gpu/models.hpp"
 #include "gpu/needs_gpu.hpp"
 #include "formwork/backend/cpu/cpu.hpp"
+#include "support/distance.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;
@@ -17,15 +18,6 @@ template <class Model> run_record const& on_cpu() {
     return r;
   }();
   return record;
-}
-
-double distance(std::vector<float> const& a, std::vector<float> const& b) {
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    error += std::pow(static_cast<double>(a[i]) - b[i], 2);
-    norm += std::pow(static_cast<double>(b[i]), 2);
-  }
-  return std::sqrt(error / norm);
 }
 
 // Relative errors: of the loss and the gradients of the first step, where both have the same parameters; of the losses

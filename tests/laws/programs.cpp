@@ -5,7 +5,9 @@
 #include "formwork/train/training.hpp"
 #include "kernels/random_program.hpp"
 #include "kernels/tape_reference.hpp"
+#include "support/distance.hpp"
 #include "support/program_test.hpp"
+#include "support/programs.hpp"
 #include "support/step_check.hpp"
 
 using namespace formwork;
@@ -37,14 +39,10 @@ struct seeded {
   BOOST_HANA_DEFINE_STRUCT(seeded, (x_t, x), (targets_t, targets), (seed_t, s), (seed_t, t));
 };
 
-template <class F, class Module, class Inputs> struct derived {
-  static constexpr graph make() { return simplify(differentiate(simplify(trace<F, Module, Inputs>(), stop_gradients::keep))); }
-};
-
 struct loss {
   constexpr auto operator()(auto const& m, auto const& in) const { return cross_entropy(m(in.x), in.targets); }
 };
-using fused_source = derived<loss, classifier, classified>;
+using fused_source = gradients_of<loss, classifier, classified>;
 
 // The same program with every node a kernel of its own.
 template <class Source> struct cut_apart {
@@ -66,7 +64,7 @@ struct two_losses {
     return in.s * cross_entropy(logits, in.targets) + in.t * reshape<>(mean<>(gelu(logits)));
   }
 };
-using seeded_source = derived<two_losses, classifier, seeded>;
+using seeded_source = gradients_of<two_losses, classifier, seeded>;
 
 struct matrices {
   using a_t = input<dtype::f32, shape<3, 21, 17>>;
@@ -126,14 +124,6 @@ std::vector<float> combined(float a, std::vector<float> const& x, float b, std::
   std::vector<float> r;
   for (std::size_t i = 0; i < x.size(); ++i) r.push_back(a * x[i] + b * y[i]);
   return r;
-}
-double distance(std::vector<float> const& x, std::vector<float> const& y) {
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    error += std::pow(static_cast<double>(x[i]) - y[i], 2);
-    norm += std::pow(static_cast<double>(y[i]), 2);
-  }
-  return std::sqrt(error / norm);
 }
 
 }  // namespace

@@ -9,11 +9,9 @@
 #endif
 
 #include "formwork/ops/tanh.hpp"
-#include "formwork/passes/differentiate.hpp"
-#include "formwork/passes/simplify.hpp"
 #include "support/allocations.hpp"
 #include "support/catch.hpp"
-#include "support/program_test.hpp"
+#include "support/programs.hpp"
 #include "support/step_check.hpp"
 
 using namespace formwork;
@@ -30,9 +28,7 @@ struct block {
     return mean<>(p * p * h);
   }
 };
-struct source {
-  static constexpr graph make() { return simplify(differentiate(simplify(trace<block, two<shape<67, 203>, shape<203>>, numbers<shape<211, 67>>>(), stop_gradients::keep))); }
-};
+using source = gradients_of<block, two<shape<67, 203>, shape<203>>, numbers<shape<211, 67>>>;
 using program = compiled<source>;
 using run = step<program, cpu_device>;
 

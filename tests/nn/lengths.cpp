@@ -4,7 +4,7 @@
 #include "formwork/nn/language_model.hpp"
 #include "formwork/nn/llama.hpp"
 #include "support/program_test.hpp"
-#include "support/step_check.hpp"
+#include "support/ragged_attention.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;
@@ -25,23 +25,7 @@ struct small_llama : llama_config {
 
 // Sequences of 1, 2, ..., Batch times, of 150 at most: more than one block of queries and of keys.
 constexpr long longest = 150;
-struct ragged_heads {
-  using queries = input<dtype::f32, shape<longest, longest, 2, 8>>;
-  using keys = input<dtype::f32, shape<longest, longest, 1, 8>>;
-  using counts = input<dtype::i32, shape<longest>>;
-  BOOST_HANA_DEFINE_STRUCT(ragged_heads, (queries, query), (keys, key), (keys, value), (queries, weight), (counts, lengths));
-};
-struct attention_loss {
-  constexpr auto operator()(nothing, auto const& in) const {
-    auto y = attend(in.query, in.key, in.value, with_mask(causal && within(in.lengths)));
-    return reshape<>(sum<>(y * in.weight));
-  }
-};
-struct ragged_attention {
-  static constexpr graph make() {
-    return simplify(differentiate(simplify(trace<attention_loss, nothing, ragged_heads>(), stop_gradients::keep), {.inputs = true}));
-  }
-};
+using every_length = ragged_attention<longest, longest>;
 
 }  // namespace
 
@@ -57,7 +41,7 @@ TEST_CASE("lengths: every length from 1 to the longest, kernels against f64") {
   o.spread = 1;
   o.integers.resize(5);
   for (long n = 1; n <= longest; ++n) o.integers[4].push_back(static_cast<std::int32_t>(n * 77 % longest + 1));
-  auto list = compare_step<ragged_attention>(o);
+  auto list = compare_step<every_length>(o);
   REQUIRE(list.size() == 5);  // the loss, dq, dk, dv, dw
   for (auto const& c : list) {
     CAPTURE(c.name, c.error, c.norm);
@@ -68,33 +52,16 @@ TEST_CASE("lengths: every length from 1 to the longest, kernels against f64") {
   // One length wrong by one shows.
   o.oracle_integers = o.integers;
   --o.oracle_integers[4][70];
-  CHECK(compare_step<ragged_attention>(o)[1].error > 100 * 3 * 13 * 0x1p-24);
+  CHECK(compare_step<every_length>(o)[1].error > 100 * 3 * 13 * 0x1p-24);
 }
 
 TEST_CASE("lengths: blocks beyond a length are not read") {
-  using run = step<compiled<ragged_attention>, cpu_device>;
-  std::vector<float> q(longest * longest * 16, 0.5f), k(longest * longest * 8, 0.25f), v(k), weight(q), dq(q), dk(k), dv(k), dw(q);
-  std::vector<std::int32_t> lengths(longest, 40);
-  const float nan = std::numeric_limits<float>::quiet_NaN();
-  auto poison = [&](std::vector<float>& x, long from, long width) {
-    for (long b = 0; b < longest; ++b)
-      for (long t = from; t < longest; ++t)
-        for (long i = 0; i < width; ++i) x[static_cast<std::size_t>((b * longest + t) * width + i)] = nan;
-  };
-  auto broken = [&](long from) {
-    std::fill(k.begin(), k.end(), 0.25f);
-    v = k;
-    poison(k, from, 8);
-    poison(v, from, 8);
-    float loss = 0;
-    auto workspace = aligned_array<std::byte>(run::workspace_bytes);
-    void* inputs[] = {q.data(), k.data(), v.data(), weight.data(), lengths.data()};
-    void* outputs[] = {&loss, dq.data(), dk.data(), dv.data(), dw.data()};
-    run::run({.workspace = workspace.get(), .inputs = inputs, .outputs = outputs});
-    long n = std::isnan(loss);
-    for (auto const* x : {&dq, &dk, &dv, &dw})
-      for (float e : *x) n += std::isnan(e);
-    return n;
+  auto broken = [](long from) {
+    ragged_run<longest, longest, cpu_device> r;
+    r.poison(r.k, from);
+    r.poison(r.v, from);
+    r.run();
+    return r.broken();
   };
   // Keys from 40 to 47 are in a strip that is partly visible.
   CHECK(broken(48) == 0);

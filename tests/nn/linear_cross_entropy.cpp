@@ -3,8 +3,8 @@
 #include "formwork/nn/language_model.hpp"
 #include "formwork/nn/llama.hpp"
 #include "formwork/passes/budget.hpp"
-#include "formwork/passes/lower_precision.hpp"
 #include "support/program_test.hpp"
+#include "support/programs.hpp"
 #include "support/step_check.hpp"
 
 using namespace formwork;
@@ -25,14 +25,9 @@ struct gpt2_in_parts : gpt2_124m_config {
   static constexpr long logits_at_once = 1024;
 };
 
-template <class Model, class Function, class Inputs> struct training_of {
-  static constexpr graph make() { return simplify(differentiate(simplify(trace<Function, Model, Inputs>(), stop_gradients::keep))); }
-};
-template <class Model> using plain_of = training_of<Model, loss_of, language_model_inputs<4, 12>>;
-template <class Model> using ragged_of = training_of<Model, ragged_loss_of, ragged_language_model_inputs<4, 12>>;
-template <class Source> struct in_bf16 {
-  static constexpr graph make() { return lower_precision(Source::make(), dtype::bf16); }
-};
+template <class Model> using plain_of = gradients_of<loss_of, Model, language_model_inputs<4, 12>>;
+template <class Model> using ragged_of = gradients_of<ragged_loss_of, Model, ragged_language_model_inputs<4, 12>>;
+template <class Source> using in_bf16 = lowered<Source, dtype::bf16>;
 
 constexpr program_cost cost_of(graph const& g) {
   fusion f = fuse(canonicalize(rematerialize(g)));
@@ -110,7 +105,7 @@ TEST_CASE("linear cross-entropy: what a part saves, and costs") {
 TEST_CASE("linear cross-entropy: the workspace of GPT-2 124M, 8 x 1024") {
   auto gibibytes = [](graph const& g) { return static_cast<double>(cost_of(g).workspace_bytes) / (1 << 30); };
   using inputs = language_model_inputs<8, 1024>;
-  const graph all = training_of<gpt2_124m, loss_of, inputs>::make(), parts = training_of<gpt<gpt2_in_parts>, loss_of, inputs>::make();
+  const graph all = gradients_of<loss_of, gpt2_124m, inputs>::make(), parts = gradients_of<loss_of, gpt<gpt2_in_parts>, inputs>::make();
   CHECK(gibibytes(all) == Approx(5.55).epsilon(0).margin(0.005));
   CHECK(gibibytes(parts) == Approx(4.25).epsilon(0).margin(0.005));
   CHECK(gibibytes(lower_precision(all, dtype::bf16)) == Approx(2.78).epsilon(0).margin(0.005));

@@ -1,10 +1,8 @@
 // Attention with lookups in its score and its mask, forward and backward, on the CPU against the f64 interpreter.
 #include "formwork/nn/normalization.hpp"
-#include "formwork/passes/differentiate.hpp"
-#include "formwork/passes/simplify.hpp"
 #include "formwork/trace/attend.hpp"
 #include "support/catch.hpp"
-#include "support/program_test.hpp"
+#include "support/programs.hpp"
 #include "support/step_check.hpp"
 
 using namespace formwork;
@@ -25,9 +23,7 @@ struct loss {
     return sum<>(attend(m.a, m.b, m.c, with_mask(causal && same_document(in.i)), with_score(score)) * in.x);
   }
 };
-struct program {
-  static constexpr graph make() { return simplify(differentiate(simplify(trace<loss, operands, documents>(), stop_gradients::keep))); }
-};
+using program = gradients_of<loss, operands, documents>;
 
 }  // namespace
 

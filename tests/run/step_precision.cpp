@@ -1,5 +1,6 @@
 // Programs with 16-bit and 64-bit storage on the CPU against the f64 interpreter: products, attention, rows, tables.
 #include "formwork/nn/normalization.hpp"
+#include "formwork/ops/sin.hpp"
 #include "formwork/trace/attend.hpp"
 #include "support/catch.hpp"
 #include "support/products.hpp"

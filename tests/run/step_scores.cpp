@@ -1,11 +1,9 @@
 // Compiled attention whose score and mask read tables: learned biases, their gradients, documents; against f64.
 #include "formwork/ops/equal.hpp"
 #include "formwork/ops/tanh.hpp"
-#include "formwork/passes/differentiate.hpp"
-#include "formwork/passes/simplify.hpp"
 #include "formwork/trace/attend.hpp"
 #include "support/catch.hpp"
-#include "support/program_test.hpp"
+#include "support/programs.hpp"
 #include "support/step_check.hpp"
 
 using namespace formwork;
@@ -31,11 +29,7 @@ struct loss {
     return reshape<>(sum<>(y * in.weight));
   }
 };
-struct source {
-  static constexpr graph make() {
-    return simplify(differentiate(simplify(trace<loss, tables, operands>(), stop_gradients::keep), {.inputs = true}));
-  }
-};
+using source = all_gradients_of<loss, tables, operands>;
 
 }  // namespace
 

@@ -11,42 +11,9 @@
 #include "formwork/trace/trace.hpp"
 #include "support/catch.hpp"
 #include "support/interpreter.hpp"
+#include "support/modules.hpp"
 
 namespace formwork::testing {
-
-// ---- modules and inputs of small programs ----
-
-struct nothing {};
-template <class A> struct one {
-  using a_t = parameter<A>;
-  BOOST_HANA_DEFINE_STRUCT(one, (a_t, a));
-};
-template <class A, class B> struct two {
-  using a_t = parameter<A>;
-  using b_t = parameter<B>;
-  BOOST_HANA_DEFINE_STRUCT(two, (a_t, a), (b_t, b));
-};
-template <class A, class B, class C> struct three {
-  using a_t = parameter<A>;
-  using b_t = parameter<B>;
-  using c_t = parameter<C>;
-  BOOST_HANA_DEFINE_STRUCT(three, (a_t, a), (b_t, b), (c_t, c));
-};
-template <class A, class B, class C, class D> struct four {
-  using a_t = parameter<A>;
-  using b_t = parameter<B>;
-  using c_t = parameter<C>;
-  using d_t = parameter<D>;
-  BOOST_HANA_DEFINE_STRUCT(four, (a_t, a), (b_t, b), (c_t, c), (d_t, d));
-};
-template <class X> struct numbers {
-  using x_t = input<dtype::f32, X>;
-  BOOST_HANA_DEFINE_STRUCT(numbers, (x_t, x));
-};
-template <class I> struct indices {
-  using i_t = input<dtype::i32, I>;
-  BOOST_HANA_DEFINE_STRUCT(indices, (i_t, i));
-};
 
 // A scalar in which every element counts differently: sum_i x_i sin(0.7 i + 0.3).
 template <typed_value X> constexpr auto weighted_sum(X const& x) {

@@ -11,10 +11,11 @@
 #include "formwork/optim/sgd.hpp"
 #include "support/allocations.hpp"
 #include "support/catch.hpp"
+#include "support/distance.hpp"
 #include "support/threads.hpp"
 
 using namespace formwork;
-using formwork::testing::allocations, formwork::testing::thread_guard;
+using formwork::testing::allocations, formwork::testing::distance, formwork::testing::thread_guard;
 
 namespace {
 
@@ -81,15 +82,6 @@ struct data {
 
 template <class Step> std::vector<float> copy_of(Step& s) {
   return {s.parameters().begin(), s.parameters().end()};
-}
-
-double distance(std::span<const float> a, std::span<const float> b) {
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    error += (static_cast<double>(a[i]) - b[i]) * (static_cast<double>(a[i]) - b[i]);
-    norm += static_cast<double>(a[i]) * a[i];
-  }
-  return std::sqrt(error / norm);
 }
 
 std::string message_of(auto const& call) {

@@ -1,0 +1,26 @@
+// Attention as losses: of a module with queries, keys and values (and a table), and an input that weighs every element of
+// the result.
+#pragma once
+
+#include "cuda/check.hpp"
+#include "formwork/nn/attention.hpp"
+
+namespace formwork::testing {
+
+// Of B sequences: Tq queries in H heads, Tk keys and values in G, D columns.
+template <long B, long Tq, long H, long Tk, long G, long D> using heads_of = three<shape<B, Tq, H, D>, shape<B, Tk, G, D>, shape<B, Tk, G, D>>;
+template <long B, long Tq, long H, long Tk, long G, long D, class Table> using heads_and_table = four<shape<B, Tq, H, D>, shape<B, Tk, G, D>, shape<B, Tk, G, D>, Table>;
+
+struct causally {
+  constexpr auto operator()(auto const& m, auto const& in) const { return sum<>(attend(m.a, m.b, m.c, with_mask(causal)) * in.x); }
+};
+struct causally_in_bf16 {
+  constexpr auto operator()(auto const& m, auto const& in) const {
+    return sum<>(cast<dtype::f32>(attend(cast<dtype::bf16>(m.a), cast<dtype::bf16>(m.b), cast<dtype::bf16>(m.c), with_mask(causal))) * in.x);
+  }
+};
+struct everything {
+  constexpr auto operator()(auto const& m, auto const& in) const { return sum<>(attend(m.a, m.b, m.c) * in.x); }
+};
+
+}  // namespace formwork::testing
