@@ -14,6 +14,7 @@
 // Shapes: as data for the program, as types for values and errors.
 #include "shape/dims.hpp"
 #include "shape/shape.hpp"
+#include "shape/axes.hpp"
 
 // Tensors in memory.
 #include "tensor/strides.hpp"

@@ -103,16 +103,34 @@ struct multi_head_attention {
   }
 };
 
-// Grouped-query attention (Ainslie et al. 2023) with rotary positions, as in Llama: each of the KeyHeads keys
-// and values serves Heads / KeyHeads queries. Policy::rope_base is the base of the rotary frequencies.
-template <long Width, long Heads, long KeyHeads, class Policy, class Bias = without_bias,
-          class Residual = normal_02>
-struct grouped_query_attention {
+// What attention with grouped heads has in common: Attention says operands(x, offset), where the first of x's times has
+// position `offset`, and has a projection.
+template <class Attention, long Width, long Heads, long KeyHeads> struct grouped_heads {
   static_assert(require<Width % Heads == 0,
                         error::heads_do_not_divide_the_width<error::heads<Heads>, error::width<Width>>>);
   static_assert(
       require<Heads % KeyHeads == 0,
               error::key_heads_do_not_divide_the_heads<error::key_heads<KeyHeads>, error::heads<Heads>>>);
+
+  template <typed_value X, class... Argument>
+  constexpr auto operator()(X const& x, Argument const&... argument) const {
+    return self().projection(attend_causally(self().operands(x), argument...));
+  }
+  template <typed_value X, long Context, class Position, class Places>
+  constexpr auto operator()(X const& x, cached<Context, Position, Places> const& at_step) const {
+    return self().projection(attend_causally(self().operands(x, at_step.position), at_step));
+  }
+
+ private:
+  constexpr Attention const& self() const { return static_cast<Attention const&>(*this); }
+};
+
+// Grouped-query attention (Ainslie et al. 2023) with rotary positions, as in Llama: each of the KeyHeads keys
+// and values serves Heads / KeyHeads queries. Policy::rope_base is the base of the rotary frequencies.
+template <long Width, long Heads, long KeyHeads, class Policy, class Bias = without_bias,
+          class Residual = normal_02>
+struct grouped_query_attention
+    : grouped_heads<grouped_query_attention<Width, Heads, KeyHeads, Policy, Bias, Residual>, Width, Heads, KeyHeads> {
   static constexpr long key_width = Width / Heads * KeyHeads;
   using query_type = linear<Width, Width, Bias>;
   using key_type = linear<Width, key_width, Bias>;
@@ -127,26 +145,13 @@ struct grouped_query_attention {
                               rotary(split_heads<KeyHeads>(key(x)), offset, Policy::rope_base),
                               split_heads<KeyHeads>(value(x))};
   }
-
-  template <typed_value X, class... Argument>
-  constexpr auto operator()(X const& x, Argument const&... argument) const {
-    return projection(attend_causally(operands(x), argument...));
-  }
-  template <typed_value X, long Context, class Position, class Places>
-  constexpr auto operator()(X const& x, cached<Context, Position, Places> const& at_step) const {
-    return projection(attend_causally(operands(x, at_step.position), at_step));
-  }
 };
 
 // The same with one product for queries, keys and values: qkv is (Width, (Heads + 2 KeyHeads) D).
 template <long Width, long Heads, long KeyHeads, class Policy, class Bias = without_bias,
           class Residual = normal_02>
-struct fused_grouped_query_attention {
-  static_assert(require<Width % Heads == 0,
-                        error::heads_do_not_divide_the_width<error::heads<Heads>, error::width<Width>>>);
-  static_assert(
-      require<Heads % KeyHeads == 0,
-              error::key_heads_do_not_divide_the_heads<error::key_heads<KeyHeads>, error::heads<Heads>>>);
+struct fused_grouped_query_attention
+    : grouped_heads<fused_grouped_query_attention<Width, Heads, KeyHeads, Policy, Bias, Residual>, Width, Heads, KeyHeads> {
   static constexpr long key_width = Width / Heads * KeyHeads;
   using qkv_type = linear<Width, Width + 2 * key_width, Bias>;
   using projection_type = linear<Width, Width, Bias, Residual>;
@@ -159,15 +164,6 @@ struct fused_grouped_query_attention {
         rotary(split_heads<Heads>(slice<-1, 0, Width>(all)), offset, Policy::rope_base),
         rotary(split_heads<KeyHeads>(slice<-1, Width, key_width>(all)), offset, Policy::rope_base),
         split_heads<KeyHeads>(slice<-1, Width + key_width, key_width>(all))};
-  }
-
-  template <typed_value X, class... Argument>
-  constexpr auto operator()(X const& x, Argument const&... argument) const {
-    return projection(attend_causally(operands(x), argument...));
-  }
-  template <typed_value X, long Context, class Position, class Places>
-  constexpr auto operator()(X const& x, cached<Context, Position, Places> const& at_step) const {
-    return projection(attend_causally(operands(x, at_step.position), at_step));
   }
 };
 

@@ -3,9 +3,8 @@
 //
 //   struct signed_descent {                                             // p' = p - r sign(g)
 //     static constexpr int states = 0;                                  // arenas it keeps, zero at first
-//     static constexpr auto factors(float rate, long) { return std::array{rate}; }      // per step, on the
-//     host static constexpr auto update(auto const& p, auto const& g, auto const&, auto const& factor, auto
-//     const&) {
+//     static constexpr auto factors(float rate, long) { return std::array{rate}; }      // per step, on the host
+//     static constexpr auto update(auto const& p, auto const& g, auto const&, auto const& factor, auto const&) {
 //       return updated{p - factor[0] * sign(g)};
 //     }
 //   };
@@ -115,21 +114,11 @@ template <optimizer Optimizer, long Elements, long Decayed, dtype Storage = dtyp
     graph g;
     using inputs = update_inputs<Elements / arena_row, Optimizer::states, number_count<Optimizer>>;
     inputs in{};
-    auto bind = [&]<class Input>(Input& to, std::string_view name) {
-      input_info i = Input::describe();
-      i.name = name_text(name);
-      node n{.what = kind::input, .type = i.type, .shape = i.shape};
-      n.attribute[0] = static_cast<int>(g.inputs.size());
-      i.node = g.push_here(n);
-      to.g = &g;
-      to.id = i.node;
-      g.inputs.push_back(i);
-    };
-    bind(in.parameters, "parameters");
-    bind(in.gradients, "gradients");
-    bind(in.states, "states");
-    bind(in.numbers, "numbers");
-    bind(in.square_sum, "square_sum");
+    add_input(g, in.parameters, name_text("parameters"));
+    add_input(g, in.gradients, name_text("gradients"));
+    add_input(g, in.states, name_text("states"));
+    add_input(g, in.numbers, name_text("numbers"));
+    add_input(g, in.square_sum, name_text("square_sum"));
     auto result = update_of<Optimizer, Decayed / arena_row>{}(no_module{}, in);
     g.outputs.push_back({name_text("parameters"), role::value, 0, result.parameter.id});
     std::apply(

@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "../core/dtype.hpp"
+#include "../shape/axes.hpp"
 #include "strides.hpp"
 
 namespace formwork {
@@ -24,36 +25,6 @@ template <class M> concept mdspan_like = requires(M const& m) {
   { m.stride(0) } -> std::convertible_to<long>;
   { M::rank() } -> std::convertible_to<std::size_t>;
 };
-
-namespace detail {
-
-template <class Shape, int Axis, long Size> struct one_axis_resized {
-  static constexpr dims make() {
-    dims d = Shape::value;
-    d[Axis] = Size;
-    return d;
-  }
-  static constexpr dims value = make();
-};
-template <class Dims, int Axis> struct one_axis_dropped {
-  static constexpr dims make() {
-    dims d;
-    for (int i = 0; i < Dims::value.rank; ++i)
-      if (i != (Axis < 0 ? Axis + Dims::value.rank : Axis)) d.push_back(Dims::value.size[i]);
-    return d;
-  }
-  static constexpr dims value = make();
-};
-template <class Dims, int... Axis> struct axes_permuted {
-  static constexpr dims value{Dims::value[Axis]...};
-  static constexpr bool is_permutation() {
-    int seen = 0;
-    ((seen |= Axis < -Dims::rank || Axis >= Dims::rank ? 0 : 1 << (Axis < 0 ? Axis + Dims::rank : Axis)), ...);
-    return sizeof...(Axis) == Dims::rank && seen == (1 << Dims::rank) - 1;
-  }
-};
-
-}  // namespace detail
 
 template <class T, class Shape, class Strides = row_major<Shape>> class view {
   static_assert(Shape::rank == Strides::rank, "a view needs one stride per axis of its shape");
@@ -120,7 +91,7 @@ template <class T, class Shape, class Strides = row_major<Shape>> class view {
   template <int Axis, long First, long Size> constexpr auto slice() const {
     static_assert(Axis >= -rank && Axis < rank, "slice: the view does not have this axis");
     static_assert(First >= 0 && Size > 0 && First + Size <= shape[Axis >= -rank && Axis < rank ? Axis : 0], "slice: the elements lie outside the axis");
-    using to = shape_from<detail::one_axis_resized<Shape, Axis, Size>>;
+    using to = shape_from<axis_resized<Shape, Axis, Size>>;
     return view<T, to, Strides>(data_ + First * stride[Axis]);
   }
 
@@ -129,15 +100,15 @@ template <class T, class Shape, class Strides = row_major<Shape>> class view {
     static_assert(Axis >= -rank && Axis < rank, "at: the view does not have this axis");
     if (index < 0 || index >= shape[Axis])
       throw std::out_of_range("index " + std::to_string(index) + " is outside axis " + std::to_string(Axis) + " of shape " + to_string(shape));
-    using to = shape_from<detail::one_axis_dropped<Shape, Axis>>;
-    using by = strides_from<detail::one_axis_dropped<Strides, Axis>>;
+    using to = shape_from<axis_dropped<Shape, Axis>>;
+    using by = strides_from<axis_dropped<Strides, Axis>>;
     return view<T, to, by>(data_ + index * stride[Axis]);
   }
 
   // Axis i of the result is axis Axis[i] of this.
   template <int... Axis> constexpr auto transposed() const {
-    static_assert(detail::axes_permuted<Shape, Axis...>::is_permutation(), "transposed: give every axis of the shape once");
-    return view<T, shape_from<detail::axes_permuted<Shape, Axis...>>, strides_from<detail::axes_permuted<Strides, Axis...>>>(data_);
+    static_assert(permutes<rank, Axis...>(), "transposed: give every axis of the shape once");
+    return view<T, shape_from<axes_permuted<Shape, Axis...>>, strides_from<axes_permuted<Strides, Axis...>>>(data_);
   }
 
   // The same elements, in row-major order, with another shape.

@@ -11,8 +11,8 @@ namespace formwork {
 // The coordinate along an axis of a value's shape, i32.
 template <int Axis, typed_value X> constexpr auto index_along(X const& like) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (require<detail::axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::index_along, from, error::axis<Axis>>>)
-    return value<dtype::i32, from>{like.g, build::index(*like.g, detail::axis_of<Axis, from::rank>, from::value)};
+  if constexpr (require<axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::index_along, from, error::axis<Axis>>>)
+    return value<dtype::i32, from>{like.g, build::index(*like.g, axis_of<Axis, from::rank>, from::value)};
 }
 
 // 0, 1, ..., Size - 1 as a value of shape [Size].

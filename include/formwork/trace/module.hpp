@@ -42,6 +42,18 @@ template <dtype Type, class Shape> struct input : value<Type, Shape> {
   }
 };
 
+// Gives an input its node and its name.
+template <dtype Type, class Shape> constexpr void add_input(graph& g, input<Type, Shape>& to, name_text name) {
+  input_info i = input<Type, Shape>::describe();
+  i.name = name;
+  node n{.what = kind::input, .type = i.type, .shape = i.shape};
+  n.attribute[0] = static_cast<int>(g.inputs.size());
+  i.node = g.push_here(n);
+  to.g = &g;
+  to.id = i.node;
+  g.inputs.push_back(i);
+}
+
 namespace detail {
 
 template <class T> inline constexpr bool is_parameter = false;
@@ -79,14 +91,7 @@ template <class Module> constexpr void bind(graph& g, Module& m, name_text name)
     m.id = p.node;
     g.parameters.push_back(p);
   } else if constexpr (is_input<Module>) {
-    input_info i = Module::describe();
-    i.name = name;
-    node n{.what = kind::input, .type = i.type, .shape = i.shape};
-    n.attribute[0] = static_cast<int>(g.inputs.size());
-    i.node = g.push_here(n);
-    m.g = &g;
-    m.id = i.node;
-    g.inputs.push_back(i);
+    add_input(g, m, name);
   } else if constexpr (is_repeat<Module>) {
     m.scope = g.begin_loop(Module::repeat_count);
     bind(g, m.block, join(name, "*"));

@@ -80,9 +80,9 @@ template <int... Axis, typed_value X> constexpr auto log_sum_exp(X const& x) {
 // Removes an axis of size 1.
 template <int Axis, typed_value X> constexpr auto squeeze(X const& x) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (require<detail::axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::squeeze, from, error::axis<Axis>>>) {
+  if constexpr (require<axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::squeeze, from, error::axis<Axis>>>) {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      constexpr int axis = detail::axis_of<Axis, from::rank>;
+      constexpr int axis = axis_of<Axis, from::rank>;
       return reshape<from::value.size[static_cast<int>(I) < axis ? I : I + 1]...>(x);
     }(std::make_index_sequence<static_cast<std::size_t>(from::rank - 1)>{});
   }
@@ -91,7 +91,7 @@ template <int Axis, typed_value X> constexpr auto squeeze(X const& x) {
 // Inserts an axis of size 1 before axis Axis.
 template <int Axis, typed_value X> constexpr auto unsqueeze(X const& x) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (require<detail::axis_fits<Axis, from::rank + 1>, error::axis_is_out_of_range<call::unsqueeze, from, error::axis<Axis>>>) {
+  if constexpr (require<axis_fits<Axis, from::rank + 1>, error::axis_is_out_of_range<call::unsqueeze, from, error::axis<Axis>>>) {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
       constexpr int axis = Axis < 0 ? Axis + from::rank + 1 : Axis;
       constexpr auto size = [](int i) { return i < axis ? from::value.size[i] : i == axis ? 1 : from::value.size[i - 1]; };

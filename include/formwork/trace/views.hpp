@@ -3,36 +3,10 @@
 
 #include <array>
 
+#include "../shape/axes.hpp"
 #include "value.hpp"
 
 namespace formwork {
-
-namespace detail {
-
-template <int Axis, int Rank> inline constexpr int axis_of = Axis < 0 ? Axis + Rank : Axis;
-template <int Axis, int Rank> inline constexpr bool axis_fits = Axis >= -Rank && Axis < Rank;
-
-// Every axis of the rank once.
-template <int Rank, int... Axis> constexpr bool permutes() {
-  if (sizeof...(Axis) != Rank || !(axis_fits<Axis, Rank> && ...)) return false;
-  int seen = 0;
-  ((seen |= 1 << (axis_fits<Axis, Rank> ? axis_of<Axis, Rank> : 0)), ...);
-  return seen == (1 << Rank) - 1;
-}
-
-template <class Shape, int... Axis> struct permuted_shape {
-  static constexpr dims value{Shape::value[Axis]...};
-};
-template <class Shape, int Axis, long Size> struct resized_shape {
-  static constexpr dims make() {
-    dims d = Shape::value;
-    d[Axis] = Size;
-    return d;
-  }
-  static constexpr dims value = make();
-};
-
-}  // namespace detail
 
 // The same elements, in row-major order, with another shape.
 template <long... Size, typed_value X> constexpr auto reshape(X const& x) {
@@ -59,23 +33,23 @@ template <long... Size, typed_value X> constexpr auto broadcast_to(X const& x) {
 // Axis i of the result is axis Axis[i] of x.
 template <int... Axis, typed_value X> constexpr auto transpose(X const& x) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (require<detail::permutes<from::rank, Axis...>(),
+  if constexpr (require<permutes<from::rank, Axis...>(),
                                 error::axes_are_not_a_permutation<call::transpose, from, error::axes<Axis...>>>) {
-    using to = shape_from<detail::permuted_shape<from, Axis...>>;
+    using to = shape_from<axes_permuted<from, Axis...>>;
     return value<X::type, to>{
-        x.g, build::transpose(*x.g, x.id, std::array<int, 6>{detail::axis_of<Axis, from::rank>...})};
+        x.g, build::transpose(*x.g, x.id, std::array<int, 6>{axis_of<Axis, from::rank>...})};
   }
 }
 
 // Elements First, ..., First + Size - 1 along one axis.
 template <int Axis, long First, long Size, typed_value X> constexpr auto slice(X const& x) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (require<detail::axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::slice, from, error::axis<Axis>>>) {
+  if constexpr (require<axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::slice, from, error::axis<Axis>>>) {
     if constexpr (require<(First >= 0 && Size > 0 && First + Size <= from::value[Axis]),
                                   error::slice_is_out_of_range<call::slice, from, error::axis<Axis>, error::first<First>, error::size<Size>>>) {
-      using to = shape_from<detail::resized_shape<from, Axis, Size>>;
+      using to = shape_from<axis_resized<from, Axis, Size>>;
       std::array<int, 6> first{};
-      first[static_cast<std::size_t>(detail::axis_of<Axis, from::rank>)] = static_cast<int>(First);
+      first[static_cast<std::size_t>(axis_of<Axis, from::rank>)] = static_cast<int>(First);
       return value<X::type, to>{x.g, build::slice(*x.g, x.id, first, to::value)};
     }
   }
@@ -84,7 +58,7 @@ template <int Axis, long First, long Size, typed_value X> constexpr auto slice(X
 // Parts equal slices along one axis, as a std::array.
 template <int Axis, long Parts, typed_value X> constexpr auto split(X const& x) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (require<detail::axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::split, from, error::axis<Axis>>>) {
+  if constexpr (require<axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::split, from, error::axis<Axis>>>) {
     constexpr long size = from::value[Axis] / Parts;
     if constexpr (require<size * Parts == from::value[Axis],
                                   error::axis_does_not_split_into_equal_parts<call::split, from, error::axis<Axis>, error::parts<Parts>>>)
@@ -123,7 +97,7 @@ template <int Axis, typed_value X, typed_value... Y> constexpr auto concatenate(
                                 error::element_types_do_not_match<call::concatenate, value_of<X>, value_of<Y>...>>) {
     using to = shape_from<joined>;
     const std::array<int, 6> parts{x.id, y.id...};
-    return value<X::type, to>{x.g, build::concatenate(*x.g, parts, 1 + static_cast<int>(sizeof...(Y)), detail::axis_of<Axis, from::rank>)};
+    return value<X::type, to>{x.g, build::concatenate(*x.g, parts, 1 + static_cast<int>(sizeof...(Y)), axis_of<Axis, from::rank>)};
   }
 }
 
