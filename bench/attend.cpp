@@ -1,7 +1,5 @@
 // Blockwise attention. Counters: GFLOP/s of the products of visible pairs (4 D flops a pair forward, 10 D backward),
 // the fraction of the multiply-add peak measured right before and after, and for decoding GB/s of keys and values.
-#include <benchmark/benchmark.h>
-
 #include <cmath>
 #include <string>
 
@@ -79,7 +77,5 @@ int main(int argc, char** argv) {
   register_shape<4, 12, 12, 1, 1024, 64>();
   register_shape<1, 6, 6, 1, 256, 64>();
   register_shape<1, 32, 8, 1, 4096, 128>();
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::RunSpecifiedBenchmarks();
+  return bench::run_benchmarks(argc, argv);
 }

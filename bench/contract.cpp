@@ -2,8 +2,6 @@
 // GPT-2's shapes. Counters: GFLOP/s, and the fraction of the multiply-add peak measured right before and after.
 //   contract  [--benchmark_filter=...]   without a filter each family runs in a process of its own, because the
 //                                        idle threads of OpenBLAS' own pool disturb everybody else's
-#include <benchmark/benchmark.h>
-
 #include <string>
 #include <vector>
 
@@ -151,15 +149,12 @@ template <int Tokens, int In, int Out, class Make> void register_fused(std::stri
     const cpu::store_result<float> plain{.pointer = c.p, .stride = Out};
     std::vector<double> ratios;
     product<Tokens, Out, In, true, false>(a.p, b.p, plain);
-    for (auto _ : state) {
-      const double start = bench::seconds_now();
-      product<Tokens, Out, In, true, false>(a.p, b.p, plain);
-      const double middle = bench::seconds_now();
-      product<Tokens, Out, In, true, false>(a.p, b.p, epilogue);
-      const double end = bench::seconds_now();
-      state.SetIterationTime(end - middle);
-      ratios.push_back((end - middle) / (middle - start));
-    }
+    bench::median_of_loop(state, [&] {
+      const double alone = bench::seconds_of([&] { product<Tokens, Out, In, true, false>(a.p, b.p, plain); });
+      const double fused = bench::seconds_of([&] { product<Tokens, Out, In, true, false>(a.p, b.p, epilogue); });
+      ratios.push_back(fused / alone);
+      return fused;
+    });
     state.counters["fused_cost"] = bench::median(ratios);
   })->UseManualTime()->Unit(benchmark::kMillisecond);
 }

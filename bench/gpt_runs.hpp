@@ -1,13 +1,10 @@
-// The training programs that are measured, and what one step of them needs.
+// The training programs that are measured on a CPU.
 #pragma once
-
-#include <random>
-#include <vector>
 
 #include "formwork/backend/cpu/cpu.hpp"
 #include "formwork/nn/gpt.hpp"
 #include "formwork/optim/adamw.hpp"
-#include "formwork/train/training_step.hpp"
+#include "formwork/train/training.hpp"
 
 namespace formwork::bench {
 
@@ -18,21 +15,5 @@ struct gpt2_short : gpt_config { static constexpr int vocabulary = 50257, contex
 using example_run = training<gpt<four_layers>, adamw, batch<8>, cpu_device>;  // of examples/train_gpt
 using small_run = training<gpt<six_layers>, adamw, batch<8, 256>, cpu_device>;
 using gpt2_run = training<gpt<gpt2_short>, adamw, batch<4, 64>, cpu_device>;
-
-template <class Run> struct training_fixture {
-  training_step<Run> step{1};
-  std::vector<std::int32_t> tokens, targets;
-
-  training_fixture() : tokens(static_cast<std::size_t>(Run::tokens)), targets(tokens.size()) {
-    std::mt19937 random(7);
-    for (auto& t : tokens) t = static_cast<std::int32_t>(random() % static_cast<unsigned long>(Run::vocabulary));
-    for (auto& t : targets) t = static_cast<std::int32_t>(random() % static_cast<unsigned long>(Run::vocabulary));
-  }
-  float once() {
-    const float loss = step.gradients(tokens, targets);
-    step.update(1e-4f);
-    return loss;
-  }
-};
 
 }  // namespace formwork::bench

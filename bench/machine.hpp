@@ -1,8 +1,6 @@
 // The machine's own limits, measured in the same process and minutes as the figures held against them.
 #pragma once
 
-#include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <vector>
@@ -10,17 +8,9 @@
 #include "formwork/backend/cpu/simd.hpp"
 #include "formwork/backend/cpu/threads.hpp"
 #include "formwork/run/machine.hpp"
+#include "measure.hpp"
 
 namespace formwork::bench {
-
-inline double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-inline double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
-  return values[values.size() / 2];
-}
 
 // Copy bandwidth of all threads from and to main memory, bytes/s, counting each byte read and each written
 // once; ordinary stores. The median of `windows` copies of `bytes` bytes.

@@ -2,50 +2,24 @@
 // compiled programs. Counters: bytes/s of the fewest bytes that the operation can move, counting each operand and
 // result once, and that as a fraction of the copy bandwidth measured right before.
 //   ops  [--benchmark_filter=...]
-#include <benchmark/benchmark.h>
-
 #include <string>
 
-#include "formwork/nn/loss.hpp"
-#include "formwork/nn/normalization.hpp"
-#include "formwork/ops/gelu_tanh.hpp"
 #include "formwork/ops/sqrt.hpp"
 #include "formwork/run/assign.hpp"
 #include "machine.hpp"
+#include "memory_ops.hpp"
 #include "op_sources.hpp"
 
 namespace {
 
 using namespace formwork;
-
-template <class Shape> struct rows_and_gradient {
-  using tensor_type = input<dtype::f32, Shape>;
-  BOOST_HANA_DEFINE_STRUCT(rows_and_gradient, (tensor_type, x), (tensor_type, dy));
-};
-template <long Rows, long Columns> struct norm_inputs {
-  using tensor_type = input<dtype::f32, shape<Rows, Columns>>;
-  using row_type = input<dtype::f32, shape<Columns>>;
-  BOOST_HANA_DEFINE_STRUCT(norm_inputs, (tensor_type, x), (row_type, gain), (row_type, bias), (tensor_type, dy));
-};
-template <long Rows, long Classes> struct loss_inputs {
-  using tensor_type = input<dtype::f32, shape<Rows, Classes>>;
-  using target_type = input<dtype::i32, shape<Rows>>;
-  BOOST_HANA_DEFINE_STRUCT(loss_inputs, (tensor_type, logits), (target_type, targets));
-};
-
-struct layer_norm_of { constexpr auto operator()(auto const& in) const { return standardize(in.x) * in.gain + in.bias; } };
-struct softmax_of { constexpr auto operator()(auto const& in) const { return softmax(in.x); } };
-struct gelu_of { constexpr auto operator()(auto const& in) const { return gelu_tanh(in.x); } };
-struct cross_entropy_of { constexpr auto operator()(auto const& in) const { return cross_entropy(in.logits, in.targets); } };
+using bench::cross_entropy_of, bench::gelu_of, bench::layer_norm_of, bench::softmax_of;
+constexpr dtype f32 = dtype::f32;
 
 // Memory of every input and output of a program, filled with small numbers (integers: below 1000).
 template <class Source> struct execution {
   using program = compiled<Source>;
   using run_type = step<program, cpu_device>;
-  static constexpr int count = [] {
-    graph g = Source::make();
-    return static_cast<int>(g.inputs.size() + g.outputs.size());
-  }();
   std::vector<std::unique_ptr<std::byte[], void (*)(void*)>> memory;
   std::vector<void*> inputs, outputs;
   std::byte* workspace;
@@ -74,14 +48,7 @@ template <class Source> struct execution {
 template <class Run> void measure(benchmark::State& state, double bytes, Run const& run) {
   const double copy = bench::copy_bandwidth(cpu::thread_count(), 5);
   run();
-  std::vector<double> seconds;
-  for (auto _ : state) {
-    const double start = bench::seconds_now();
-    run();
-    seconds.push_back(bench::seconds_now() - start);
-    state.SetIterationTime(seconds.back());
-  }
-  const double rate = bytes / bench::median(seconds);
+  const double rate = bytes / bench::median_of_loop(state, [&] { return bench::seconds_of(run); });
   state.counters["GB/s"] = rate * 1e-9;
   state.counters["of copy"] = rate / copy;
   state.counters["copy GB/s"] = copy * 1e-9;
@@ -95,9 +62,9 @@ template <class Source> void program(std::string const& name, double elements) {
 }
 
 // Forward: x read, y written. Backward: x and dy read, dx written.
-template <class F, class Inputs> void both(std::string const& name, double elements) {
+template <class F, class Inputs, class WithGradient> void both(std::string const& name, double elements) {
   program<bench::forward_source<F, Inputs>>(name + "/forward", 2 * elements);
-  program<bench::gradient_source<F, Inputs>>(name + "/backward", 3 * elements);
+  program<bench::gradient_source<F, WithGradient>>(name + "/backward", 3 * elements);
 }
 
 // Loshchilov & Hutter 2019, algorithm 2: p, m and v are read and written, g is read: 28 bytes a parameter.
@@ -120,13 +87,12 @@ template <long Count> void adamw(benchmark::State& state) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  both<layer_norm_of, norm_inputs<4096, 768>>("layer_norm/4096x768", 4096.0 * 768);
-  both<softmax_of, rows_and_gradient<shape<49152, 1024>>>("softmax/49152x1024", 49152.0 * 1024);
-  both<gelu_of, rows_and_gradient<shape<4096, 3072>>>("gelu_tanh/4096x3072", 4096.0 * 3072);
+  both<layer_norm_of, bench::norm_inputs<f32, 4096, 768>, bench::norm_inputs_and_gradient<f32, 4096, 768>>("layer_norm/4096x768", 4096.0 * 768);
+  both<softmax_of, bench::rows<f32, shape<49152, 1024>>, bench::rows_and_gradient<f32, shape<49152, 1024>>>("softmax/49152x1024", 49152.0 * 1024);
+  both<gelu_of, bench::rows<f32, shape<4096, 3072>>, bench::rows_and_gradient<f32, shape<4096, 3072>>>("gelu_tanh/4096x3072", 4096.0 * 3072);
   // The loss reads the logits; with its gradient it reads and writes them.
-  program<bench::forward_source<cross_entropy_of, loss_inputs<256, 50257>>>("cross_entropy/256x50257/forward", 256.0 * 50257);
-  program<bench::gradient_source<cross_entropy_of, loss_inputs<256, 50257>>>("cross_entropy/256x50257/both", 2 * 256.0 * 50257);
+  program<bench::forward_source<cross_entropy_of, bench::loss_inputs<f32, 256, 50257>>>("cross_entropy/256x50257/forward", 256.0 * 50257);
+  program<bench::gradient_source<cross_entropy_of, bench::loss_inputs<f32, 256, 50257>>>("cross_entropy/256x50257/both", 2 * 256.0 * 50257);
   benchmark::RegisterBenchmark("adamw/64Mi", adamw<64 * 1024 * 1024>)->UseManualTime()->Unit(benchmark::kMillisecond);
-  benchmark::Initialize(&argc, argv);
-  benchmark::RunSpecifiedBenchmarks();
+  return bench::run_benchmarks(argc, argv);
 }

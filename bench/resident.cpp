@@ -5,6 +5,7 @@
 
 #include "formwork/run/resident.hpp"
 #include "gpt_runs.hpp"
+#include "training_fixture.hpp"
 
 namespace {
 

@@ -1,7 +1,5 @@
 // Elements per second of the packs' elementary functions, beside a loop over std::. Arrays of 4096 floats (L1), and
 // GELU over 4096 x 3072 floats, where memory is the limit: its bytes/s stand beside those of a copy.
-#include <benchmark/benchmark.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -9,6 +7,7 @@
 
 #include "formwork/backend/cpu/simd_math.hpp"
 #include "formwork/backend/cpu/simd_philox.hpp"
+#include "measure.hpp"
 
 namespace {
 
@@ -98,6 +97,5 @@ int main(int argc, char** argv) {
     for (int k = 0; k < width; ++k) p.v[k] = formwork::philox::uniform(1, 2, i + static_cast<std::uint64_t>(k));
     return p;
   }));
-  benchmark::Initialize(&argc, argv);
-  benchmark::RunSpecifiedBenchmarks();
+  return formwork::bench::run_benchmarks(argc, argv);
 }

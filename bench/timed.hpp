@@ -1,7 +1,5 @@
-// What the benchmarks of compute-bound kernels share: their memory, and the loop that times a call.
+// What the benchmarks of compute-bound kernels share: their memory, and how a call is held against peak and peer.
 #pragma once
-
-#include <benchmark/benchmark.h>
 
 #include <cstdlib>
 #include <type_traits>
@@ -25,10 +23,7 @@ struct buffer {
 #if defined(__linux__)
     madvise(p, bytes, MADV_HUGEPAGE);
 #endif
-    for (std::size_t i = 0; i < count; ++i) {
-      seed = seed * 1664525u + 1013904223u;
-      p[i] = static_cast<float>(seed >> 8) / 8388608.0f - 1.0f;
-    }
+    fill_with_numbers(p, count, seed);
   }
   ~buffer() { std::free(p); }
   buffer(buffer const&) = delete;
@@ -45,20 +40,16 @@ template <class Run, class Peer = no_peer> double timed(benchmark::State& state,
   run();
   if constexpr (has_peer) peer();
   const double before = multiply_add_peak(window);
-  std::vector<double> seconds, peer_seconds, ratios;
-  for (auto _ : state) {
-    const double start = seconds_now();
-    run();
-    seconds.push_back(seconds_now() - start);
-    state.SetIterationTime(seconds.back());
+  std::vector<double> peer_seconds, ratios;
+  const double time = median_of_loop(state, [&] {
+    const double seconds = seconds_of(run);
     if constexpr (has_peer) {
-      const double middle = seconds_now();
-      peer();
-      peer_seconds.push_back(seconds_now() - middle);
-      ratios.push_back(peer_seconds.back() / seconds.back());
+      peer_seconds.push_back(seconds_of(peer));
+      ratios.push_back(peer_seconds.back() / seconds);
     }
-  }
-  const double peak = (before + multiply_add_peak(window)) / 2, time = median(seconds);
+    return seconds;
+  });
+  const double peak = (before + multiply_add_peak(window)) / 2;
   state.counters["median_ms"] = 1e3 * time;
   state.counters["GFLOP/s"] = flops / time / 1e9;
   state.counters["of_peak"] = flops / time / peak;

@@ -2,16 +2,16 @@
 // runs as a Google Benchmark with tokens/s, FLOP/s by the 6 N convention and the fraction of the machine's
 // multiply-add peak measured in the same run.
 //   training_step [--benchmark_... options]
-#include <benchmark/benchmark.h>
-
 #include <sys/resource.h>
 
-#include <cstdio>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "gpt_runs.hpp"
+#include "kernel_table.hpp"
 #include "machine.hpp"
+#include "training_fixture.hpp"
 
 namespace {
 
@@ -22,32 +22,21 @@ using bench::small_run;
 // Median seconds of every kernel's launches over a few steps.
 template <class Run> void print_kernels(const char* name) {
   using programs = run_programs<Run>;
-  using step_t = typename programs::training_step;
+  constexpr int repeats = 5;
   auto f = std::make_unique<bench::training_fixture<Run>>();
   f->once();
-  std::vector<std::vector<double>> seconds(static_cast<std::size_t>(step_t::kernels));
-  for (int repeat = 0; repeat < 5; ++repeat)
-    f->step.observe_gradients(f->tokens, f->targets, [&](int kernel, auto const& launch) {
-      const double begin = bench::seconds_now();
-      launch();
-      seconds[static_cast<std::size_t>(kernel)].push_back(bench::seconds_now() - begin);
-    });
-  std::printf("%s: kernels of one step (median of a launch)\n", name);
-  for (int k = 0; k < step_t::kernels; ++k) {
-    frozen_kernel const& q = programs::training_program::value.kernels[static_cast<std::size_t>(k)];
-    const double s = bench::median(seconds[static_cast<std::size_t>(k)]);
-    std::printf("  %2d %-15s %5ld x %5ld x %6ld %6ld  %3zu x %8.3f ms", k, std::string(name_of(q.what)).c_str(), q.batch, q.rows, q.columns, q.depth,
-                seconds[static_cast<std::size_t>(k)].size() / 5, 1e3 * s);
-    if (q.what == skeleton::contract)
-      std::printf("  %6.1f GFLOP/s", 2e-9 * static_cast<double>(q.batch * q.rows * q.columns * q.depth) / s);
-    std::printf("\n");
-  }
+  std::vector<std::vector<double>> seconds(static_cast<std::size_t>(programs::training_step::kernels));
+  for (int repeat = 0; repeat < repeats; ++repeat)
+    f->step.observe_gradients(f->tokens, f->targets, [&](int kernel, auto const& launch) { seconds[static_cast<std::size_t>(kernel)].push_back(bench::seconds_of(launch)); });
+  std::vector<bench::kernel_time> times;
+  for (auto const& s : seconds) times.push_back({bench::median(s), static_cast<long>(s.size()) / repeats});
+  bench::print_kernels<typename programs::training_program>(name + std::string(": kernels of the gradients (median of a launch)"), times);
 }
 
 template <class Run> void run_step(benchmark::State& state) {
   auto f = std::make_unique<bench::training_fixture<Run>>();
   f->once();
-  for (auto _ : state) benchmark::DoNotOptimize(f->once());
+  for (auto _ : state) benchmark::DoNotOptimize(f->once().loss);
   const double tokens = static_cast<double>(state.iterations()) * static_cast<double>(Run::tokens);
   const double peak = multiply_add_peak();
   state.counters["tokens/s"] = benchmark::Counter(tokens, benchmark::Counter::kIsRate);
@@ -65,9 +54,9 @@ BENCHMARK(run_step<small_run>)->Name("gpt 6 layers, 384 wide, 8 x 256, f32")->Un
 BENCHMARK(run_step<gpt2_run>)->Name("gpt2 124M, 4 x 64, f32")->Unit(benchmark::kMillisecond)->UseRealTime();
 
 int main(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  print_kernels<small_run>("gpt 6 layers, 384 wide, 8 x 256");
-  print_kernels<gpt2_run>("gpt2 124M, 4 x 64");
-  benchmark::RunSpecifiedBenchmarks();
+  return bench::run_benchmarks(argc, argv, [] {
+    print_kernels<small_run>("gpt 6 layers, 384 wide, 8 x 256");
+    print_kernels<gpt2_run>("gpt2 124M, 4 x 64");
+    return true;
+  });
 }

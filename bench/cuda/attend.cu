@@ -42,5 +42,5 @@ template <long B, long H, long T, long D> void register_shape() {
 int main(int argc, char** argv) {
   register_shape<4, 12, 1024, 64>();
   register_shape<16, 12, 1024, 64>();
-  return bench::run_benchmarks(argc, argv);
+  return bench::run_on_device(argc, argv);
 }

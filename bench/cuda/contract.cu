@@ -58,5 +58,5 @@ int main(int argc, char** argv) {
   register_layer<4096, 3072, 768>("down");
   register_product<4096, 50257, 768, false, true>("head/forward");  // the embedding's rows
   register_product<4096, 4096, 4096, false, false>("square");
-  return bench::run_benchmarks(argc, argv);
+  return bench::run_on_device(argc, argv);
 }

@@ -2,15 +2,14 @@
 // device's clock. Before each call the cache is filled with other data, by reading, so that nothing is left to write back.
 #pragma once
 
-#include <benchmark/benchmark.h>
-
-#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "../measure.hpp"
 #include "formwork/backend/cuda/cuda.hpp"
 
 #if defined(FORMWORK_HAS_CUBLAS)
@@ -23,11 +22,6 @@ inline void check(cudaError_t e, const char* what) {
   if (e == cudaSuccess) return;
   std::fprintf(stderr, "%s failed: %s\n", what, cudaGetErrorString(e));
   std::exit(1);
-}
-
-inline double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
 }
 
 static __global__ void read_all(const uint4* from, long count, unsigned* never) {
@@ -90,13 +84,9 @@ inline timer& the_timer() {
   return t;
 }
 
-// Numbers in (-1, 1) that differ: zeros would let the machine run faster than on data.
 inline std::vector<float> numbers_of(std::size_t count, unsigned seed) {
   std::vector<float> all(count);
-  for (auto& x : all) {
-    seed = seed * 1664525u + 1013904223u;
-    x = static_cast<float>(seed >> 8) / 8388608.0f - 1.0f;
-  }
+  fill_with_numbers(all.data(), count, seed);
   return all;
 }
 inline device_memory bf16_on_device(std::size_t count, unsigned seed) {
@@ -166,12 +156,7 @@ constexpr int repetitions = 30;
 // Times run(stream) in the benchmark's loop, and returns the median seconds.
 template <class Run> double timed(benchmark::State& state, Run const& run) {
   for (int i = 0; i < 3; ++i) the_timer().seconds(run);
-  std::vector<double> seconds;
-  for (auto _ : state) {
-    seconds.push_back(the_timer().seconds(run));
-    state.SetIterationTime(seconds.back());
-  }
-  const double time = median(seconds);
+  const double time = median_of_loop(state, [&] { return the_timer().seconds(run); });
   state.counters["median_us"] = 1e6 * time;
   return time;
 }
@@ -208,12 +193,6 @@ inline bool print_device() {
   return true;
 }
 
-inline int run_benchmarks(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  if (!print_device()) return 0;
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
-}
+inline int run_on_device(int argc, char** argv) { return run_benchmarks(argc, argv, print_device); }
 
 }  // namespace formwork::bench

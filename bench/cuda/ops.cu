@@ -1,9 +1,7 @@
 // Operations that memory limits, stored in bf16 and computed in f32: layer norm, softmax, GELU, cross-entropy; AdamW in
 // f32. GB/s of the fewest bytes that the operation can move, each operand and result counted once, and that as a part of
 // the copy bandwidth measured in this run.
-#include "formwork/nn/loss.hpp"
-#include "formwork/nn/normalization.hpp"
-#include "formwork/ops/gelu_tanh.hpp"
+#include "../memory_ops.hpp"
 #include "formwork/optim/adamw.hpp"
 #include "formwork/optim/optimizer_step.hpp"
 #include "program.hpp"
@@ -11,38 +9,8 @@
 namespace {
 
 using namespace formwork;
+using bench::cross_entropy_of, bench::gelu_of, bench::layer_norm_of, bench::softmax_of;
 constexpr dtype stored = dtype::bf16;
-
-template <class Shape> struct rows {
-  using tensor_type = input<stored, Shape>;
-  BOOST_HANA_DEFINE_STRUCT(rows, (tensor_type, x));
-};
-template <class Shape> struct rows_and_gradient {
-  using tensor_type = input<stored, Shape>;
-  BOOST_HANA_DEFINE_STRUCT(rows_and_gradient, (tensor_type, x), (tensor_type, dy));
-};
-template <long Rows, long Columns> struct norm_inputs {
-  using tensor_type = input<stored, shape<Rows, Columns>>;
-  using row_type = input<dtype::f32, shape<Columns>>;
-  BOOST_HANA_DEFINE_STRUCT(norm_inputs, (tensor_type, x), (row_type, gain), (row_type, bias));
-};
-template <long Rows, long Columns> struct norm_inputs_and_gradient {
-  using tensor_type = input<stored, shape<Rows, Columns>>;
-  using row_type = input<dtype::f32, shape<Columns>>;
-  BOOST_HANA_DEFINE_STRUCT(norm_inputs_and_gradient, (tensor_type, x), (row_type, gain), (row_type, bias), (tensor_type, dy));
-};
-template <long Rows, long Classes> struct loss_inputs {
-  using tensor_type = input<stored, shape<Rows, Classes>>;
-  using target_type = input<dtype::i32, shape<Rows>>;
-  BOOST_HANA_DEFINE_STRUCT(loss_inputs, (tensor_type, logits), (target_type, targets));
-};
-
-constexpr auto wide(auto x) { return cast<dtype::f32>(x); }
-constexpr auto narrow(auto x) { return cast<stored>(x); }
-struct layer_norm_of { constexpr auto operator()(auto const& in) const { return narrow(standardize(wide(in.x)) * in.gain + in.bias); } };
-struct softmax_of { constexpr auto operator()(auto const& in) const { return narrow(softmax(wide(in.x))); } };
-struct gelu_of { constexpr auto operator()(auto const& in) const { return narrow(gelu_tanh(wide(in.x))); } };
-struct cross_entropy_of { constexpr auto operator()(auto const& in) const { return cross_entropy(wide(in.logits), in.targets); } };
 
 template <class Source> void program(std::string const& name, double bytes) {
   using program_type = bench::device_program<Source>;
@@ -78,12 +46,12 @@ template <long Count> void register_adamw(std::string const& name) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  both<layer_norm_of, norm_inputs<16384, 768>, norm_inputs_and_gradient<16384, 768>>("layer_norm/16384x768", 16384.0 * 768);
-  both<softmax_of, rows<shape<49152, 1024>>, rows_and_gradient<shape<49152, 1024>>>("softmax/49152x1024", 49152.0 * 1024);
-  both<gelu_of, rows<shape<16384, 3072>>, rows_and_gradient<shape<16384, 3072>>>("gelu_tanh/16384x3072", 16384.0 * 3072);
+  both<layer_norm_of, bench::norm_inputs<stored, 16384, 768>, bench::norm_inputs_and_gradient<stored, 16384, 768>>("layer_norm/16384x768", 16384.0 * 768);
+  both<softmax_of, bench::rows<stored, shape<49152, 1024>>, bench::rows_and_gradient<stored, shape<49152, 1024>>>("softmax/49152x1024", 49152.0 * 1024);
+  both<gelu_of, bench::rows<stored, shape<16384, 3072>>, bench::rows_and_gradient<stored, shape<16384, 3072>>>("gelu_tanh/16384x3072", 16384.0 * 3072);
   // The loss reads the logits; with its gradient it reads and writes them.
-  program<bench::forward_source<cross_entropy_of, loss_inputs<4096, 50257>>>("cross_entropy/4096x50257/forward", 2 * 4096.0 * 50257);
-  program<bench::gradient_source<cross_entropy_of, loss_inputs<4096, 50257>>>("cross_entropy/4096x50257/both", 4 * 4096.0 * 50257);
+  program<bench::forward_source<cross_entropy_of, bench::loss_inputs<stored, 4096, 50257>>>("cross_entropy/4096x50257/forward", 2 * 4096.0 * 50257);
+  program<bench::gradient_source<cross_entropy_of, bench::loss_inputs<stored, 4096, 50257>>>("cross_entropy/4096x50257/both", 4 * 4096.0 * 50257);
   register_adamw<128l * 1024 * 1024>("adamw/128Mi");
-  return bench::run_benchmarks(argc, argv);
+  return bench::run_on_device(argc, argv);
 }
