@@ -174,6 +174,7 @@
 #include "backend/cpu/attend_forward.hpp"
 #include "backend/cpu/attend_backward.hpp"
 #include "backend/cpu/attend_decode.hpp"
+#include "backend/cpu/pair_random.hpp"  // of attention's dropout
 #include "backend/cpu/score_tape.hpp"
 #include "backend/cpu/run_attend.hpp"
 #include "backend/cpu/run_scatter.hpp"
@@ -191,6 +192,7 @@
 #include "backend/cuda/rows.hpp"
 #include "backend/cuda/scatter.hpp"
 #include "backend/cuda/attend_tile.hpp"   // blocks in shared memory, the two products
+#include "backend/cuda/attend_random.hpp"  // random numbers of pairs
 #include "backend/cuda/attend_score.hpp"  // a score's tape on accumulators
 #include "backend/cuda/attend_forward.hpp"
 #include "backend/cuda/attend_backward.hpp"

@@ -7,10 +7,6 @@
 
 namespace formwork::testing {
 
-// Of B sequences: Tq queries in H heads, Tk keys and values in G, D columns.
-template <long B, long Tq, long H, long Tk, long G, long D> using heads_of = three<shape<B, Tq, H, D>, shape<B, Tk, G, D>, shape<B, Tk, G, D>>;
-template <long B, long Tq, long H, long Tk, long G, long D, class Table> using heads_and_table = four<shape<B, Tq, H, D>, shape<B, Tk, G, D>, shape<B, Tk, G, D>, Table>;
-
 struct causally {
   constexpr auto operator()(auto const& m, auto const& in) const { return sum<>(attend(m.a, m.b, m.c, with_mask(causal)) * in.x); }
 };

@@ -341,6 +341,12 @@ class kernel_machine {
       switch (i.what) {
         case opcode::constant: v = i.number; break;
         case opcode::index: v = static_cast<double>(position[i.inner]); break;
+        case opcode::random: {
+          long where = 0;
+          for (int d = 0; d < 4; ++d) where += position[d] * argument(i.argument).row.stride[d];
+          v = generated(i, where);
+          break;
+        }
         case opcode::score: v = raw; break;
         case opcode::score_gradient: v = gradient; break;
         case opcode::lookup: v = read(i.argument, looked_up(i, 0)); break;
@@ -354,6 +360,12 @@ class kernel_machine {
       }
     }
     return k->results[0] >= 0 ? body[static_cast<std::size_t>(k->results[0])] : raw;
+  }
+  // The factor of the pair's probability.
+  double weight() const {
+    for (int j = 0; j < k->instructions; ++j)
+      if (at(j).what == opcode::weigh) return body[static_cast<std::size_t>(at(j).in[0])];
+    return 1;
   }
   // Indices outside the table read its nearest element.
   long looked_up(instruction const& i, int first) const {
@@ -385,17 +397,17 @@ class kernel_machine {
   void attend() {
     long depth = k->shape[0].size[3], keys = k->shape[1].size[1];
     each_query([&](long b, long h, long t, long group, long n) {
-      std::vector<double> z(static_cast<std::size_t>(keys), -std::numeric_limits<double>::infinity()), sum(static_cast<std::size_t>(depth), 0.0);
+      std::vector<double> z(static_cast<std::size_t>(keys), -std::numeric_limits<double>::infinity()), factor(z.size(), 1.0), sum(static_cast<std::size_t>(depth), 0.0);
       double top = -std::numeric_limits<double>::infinity(), total = 0;
       for (long s = 0; s < keys; ++s) {
         double x = score(b, h, t, s, dot(0, head(0, b, t, h), 1, head(1, b, s, group)), 0);
-        if (visible()) z[static_cast<std::size_t>(s)] = x;
+        if (visible()) z[static_cast<std::size_t>(s)] = x, factor[static_cast<std::size_t>(s)] = weight();
         top = std::max(top, z[static_cast<std::size_t>(s)]);
       }
       for (long s = 0; s < keys && top > -std::numeric_limits<double>::infinity(); ++s) {
         double e = std::exp(z[static_cast<std::size_t>(s)] - top);
         total += e;
-        for (long d = 0; d < depth; ++d) sum[static_cast<std::size_t>(d)] += e == 0 ? 0 : e * read(2, head(2, b, s, group) + d);
+        for (long d = 0; d < depth; ++d) sum[static_cast<std::size_t>(d)] += e == 0 ? 0 : e * factor[static_cast<std::size_t>(s)] * read(2, head(2, b, s, group) + d);
       }
       for (long d = 0; d < depth; ++d) write(3, head(3, b, t, h) + d, total > 0 ? sum[static_cast<std::size_t>(d)] / total : 0);
       if (base[4]) write(4, n, total > 0 ? top + std::log(total) : -std::numeric_limits<double>::infinity());
@@ -431,13 +443,13 @@ class kernel_machine {
         double raw = dot(0, head(0, b, t, h), 1, head(1, b, s, group));
         double z = score(b, h, t, s, raw, 0);
         if (!visible()) continue;
-        double e = std::exp(z - lse), dz = e * (dot(5, head(5, b, t, h), 2, head(2, b, s, group)) - delta);
+        double e = std::exp(z - lse), factor = weight(), dz = e * (factor * dot(5, head(5, b, t, h), 2, head(2, b, s, group)) - delta);
         score(b, h, t, s, raw, dz);
         double ds = k->results[1] >= 0 ? body[static_cast<std::size_t>(k->results[1])] : dz;
         for (long d = 0; d < depth; ++d) {
           add(6, head(6, b, t, h) + d, ds * read(1, head(1, b, s, group) + d));
           add(7, head(7, b, s, group) + d, ds * read(0, head(0, b, t, h) + d));
-          add(8, head(8, b, s, group) + d, e * read(5, head(5, b, t, h) + d));
+          add(8, head(8, b, s, group) + d, e * factor * read(5, head(5, b, t, h) + d));
         }
         for (int j = 0; j < k->instructions; ++j)
           if (at(j).what == opcode::lookup_gradient) add(at(j).argument, looked_up(at(j), 1), body[static_cast<std::size_t>(at(j).in[0])]);

@@ -114,11 +114,11 @@ TEST_CASE("gpt: dropout is in the program of training only") {
   using model = gpt<dropping_gpt>;
   graph training = loss_program<model>();
   CHECK(problem_of(training) == "");
-  CHECK(count(training, kind::random) == 3);  // the embedding, and twice in a block
+  CHECK(count(training, kind::random) == 4);  // the embedding, the attention's probabilities, and twice in a block
   std::set<int> streams;
   for (auto const& n : training.nodes)
     if (n.what == kind::random) streams.insert(n.attribute[0]);
-  CHECK(streams.size() == 3);
+  CHECK(streams.size() == 4);
   CHECK(count(trace<evaluation_loss_of, model, language_model_inputs<2, 8>>(), kind::random) == 0);
 }
 

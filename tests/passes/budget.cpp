@@ -33,7 +33,7 @@ template <pins Pin> struct block {
   constexpr auto operator()(auto const& x) const {
     auto [q, k, v] = split<-1, 3>(matmul(normalized<width>(x), qkv));
     auto heads = [](auto const& t) { return reshape<2, 8, 2, 8>(t); };
-    auto h = x + reshape<2, 8, width>(attend(heads(q), heads(k), heads(v), with_mask(causal)));
+    auto h = x + reshape<2, 8, width>(attend(heads(q), heads(k), heads(v), with_mask(causal), with_dropout(0.1)));
     auto u = matmul(normalized<width>(h), up);
     auto g = gelu_tanh(u);
     if constexpr (Pin == pins::recompute) return h + matmul(recompute(g), down);

@@ -71,6 +71,7 @@ struct nothing { BOOST_HANA_DEFINE_STRUCT(nothing); };
 struct everywhere { constexpr auto operator()(auto const&, auto const& in) const { return attend(in.q, in.k, in.v); } };
 struct causally { constexpr auto operator()(auto const&, auto const& in) const { return attend(in.q, in.k, in.v, with_mask(causal)); } };
 struct windowed { constexpr auto operator()(auto const&, auto const& in) const { return attend(in.q, in.k, in.v, with_mask(causal && window<3>)); } };
+struct dropped { constexpr auto operator()(auto const&, auto const& in) const { return attend(in.q, in.k, in.v, with_mask(causal), with_dropout(0.1)); } };
 struct either { constexpr auto operator()(auto const&, auto const& in) const { return attend(in.q, in.k, in.v, with_mask(causal || prefix<2>)); } };
 
 }  // namespace
@@ -94,6 +95,7 @@ TEST_CASE("cost: attention counts the pairs that its mask lets through") {
   const long per_pair = 4 * 4 + ops::exp::flops + 2 + 1, heads = 2 * 3;
   CHECK(flops_of(trace<everywhere, nothing, qkv>()) == heads * 81 * per_pair);
   CHECK(flops_of(trace<causally, nothing, qkv>()) == heads * 45 * per_pair);
+  CHECK(flops_of(trace<dropped, nothing, qkv>()) == heads * 45 * (per_pair + 2));  // a choice and a product
   CHECK(flops_of(trace<windowed, nothing, qkv>()) == heads * (1 + 2 + 7 * 3) * per_pair);
   CHECK(flops_of(trace<either, nothing, qkv>()) == heads * 81 * per_pair);  // an alternative counts as true
 }

@@ -1,5 +1,6 @@
 #include "formwork/ops/exp.hpp"
 #include "formwork/ops/rsqrt.hpp"
+#include "formwork/ops/stop_gradient.hpp"
 #include "formwork/ops/tanh.hpp"
 #include "formwork/trace/attend.hpp"
 #include "support/program_test.hpp"
@@ -67,6 +68,27 @@ TEST_CASE("differentiate: attention with learned scalars in the score") {
   });
 }
 
+TEST_CASE("differentiate: attention with weighed probabilities") {
+  check_gradients<plain>([](auto const& m, auto const&) { return weighted_sum(attend(m.a, m.b, m.c, with_mask(causal), with_dropout(0.4))); });
+  check_gradients<with<shape<4, 5>>>([](auto const& m, auto const&) {
+    auto score = [&](auto s, auto at) { return s + m.d(at.head, at.query - at.key); };
+    auto weight = [](auto at) { return exp(-0.3f * cast<dtype::f32>(at.query - at.key)); };
+    return weighted_sum(attend(m.a, m.b, m.c, with_score(score), with_mask(causal), with_weight(weight), with_dropout(0.4)));
+  });
+}
+TEST_CASE("differentiate: a weight of probabilities is a constant, and a learned one is rejected") {
+  graph g = trace_of<with<shape<4, 5>>>([](auto const& m, auto const&) {
+    return weighted_sum(attend(m.a, m.b, m.c, with_weight([&](auto at) { return m.d(at.head, at.key); })));
+  });
+  CHECK_THROWS_AS(differentiate(g), char const*);
+  graph constant = differentiate(trace_of<with<shape<4, 5>>>([](auto const& m, auto const&) {
+    auto table = stop_gradient(m.d);
+    return weighted_sum(attend(m.a, m.b, m.c, with_weight([&](auto at) { return table(at.head, at.key); }))) + sum<>(m.d);
+  }));
+  interpreter run = run_program(constant, program_data(constant));
+  CHECK(same_values(run.output("d", role::parameter_gradient), std::vector<double>(20, 1)));
+}
+
 TEST_CASE("differentiate: a score that is not the product of query and key is rejected") {
   graph g = trace_of<with<shape<4, 5>>>([](auto const& m, auto const&) {
     return weighted_sum(attend(m.a, m.b, m.c, with_score([&](auto, auto at) { return m.d(at.head, at.key); })));
@@ -84,7 +106,7 @@ struct block {
     auto centred = x - mean<-1>(x);
     auto [q, k, v] = split<-1, 3>(matmul(centred * rsqrt(mean<-1>(centred * centred) + 1e-3f), qkv));
     auto score = [&](auto s, auto at) { return s * temperature + bias(at.head, at.query - at.key) + table(at.head, at.key); };
-    auto y = attend(reshape<1, 3, 2, 2>(q), reshape<1, 3, 2, 2>(k), reshape<1, 3, 2, 2>(v), with_score(score), with_mask(causal));
+    auto y = attend(reshape<1, 3, 2, 2>(q), reshape<1, 3, 2, 2>(k), reshape<1, 3, 2, 2>(v), with_score(score), with_mask(causal), with_dropout(0.3));
     return x + reshape<1, 3, 4>(y);
   }
 };
@@ -97,6 +119,6 @@ struct model {
 };
 }  // namespace
 
-TEST_CASE("differentiate: attention in a loop, with biases of the loop and from outside") {
+TEST_CASE("differentiate: attention in a loop, with dropout, and biases of the loop and from outside") {
   check_gradients<model>([](auto const& m, auto const&) { return weighted_sum(m.blocks(m.x, m.table, m.temperature)) + 0.1 * m.temperature; });
 }

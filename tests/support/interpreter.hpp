@@ -301,7 +301,7 @@ class interpreter {
         }
         return y;
       }
-      case kind::lookup: case kind::lookup_gradient: case kind::score: case kind::score_gradient: break;
+      case kind::lookup: case kind::lookup_gradient: case kind::score: case kind::score_gradient: case kind::weigh: break;
     }
     throw std::runtime_error(std::string(name_of(n.what)) + " outside a score's body");
   }
@@ -327,20 +327,30 @@ class interpreter {
     return t;
   }
 
-  // out = softmax(mask(score(q k'))) v. A query that sees no key: 0, and -infinity.
+  score_body body_of(node const& n, dims const& qs, dims const& ks) {
+    auto draw = [this, qs, ks](node const& x, long const* p) {
+      const long element = ((p[0] * qs[2] + p[1]) * qs[1] + p[2]) * ks[1] + p[3];
+      return random_counter({random_seed, random_step, static_cast<std::uint32_t>(x.attribute[0]), static_cast<std::uint32_t>(iteration(x.scope)), static_cast<std::uint64_t>(element)});
+    };
+    return {g, n.attribute[0], rounds, [this](int x) -> tensor const& { return get(x); }, draw};
+  }
+
+  // out = (factor softmax(mask(score(q k')))) v. A query that sees no key: 0, and -infinity.
   tensor attend(int id, node const& n) {
     tensor const &q = operand(n, 0), &k = operand(n, 1), &v = operand(n, 2);
     dims qs = shape_of(n, 0), ks = shape_of(n, 1);
-    score_body body(g, n.attribute[0], rounds, [this](int x) -> tensor const& { return get(x); });
-    auto list = body.needs({n.in[3], n.in[4]});
+    score_body body = body_of(n, qs, ks);
+    const finished_score end = finished_score_of(g, n.in[3]);
+    auto list = body.needs({end.score, end.factor, n.in[4]});
     tensor out(q.size(), 0.0), lse(static_cast<std::size_t>(qs[0] * qs[1] * qs[2]));
     for_each_query(qs, [&](long b, long h, long t, std::size_t i) {
       long group = h / (qs[2] / ks[2]);
-      tensor z;
+      tensor z, factor;
       std::vector<long> keys;
       for (long s = 0; s < ks[1]; ++s) {
         if (!visible(body, list, n, b, h, t, s, product(q, row_of(qs, b, t, h), k, row_of(ks, b, s, group), qs[3], n.type), 4)) continue;
-        z.push_back(body[n.in[3]]);
+        z.push_back(body[end.score]);
+        factor.push_back(end.factor < 0 ? 1 : body[end.factor]);
         keys.push_back(s);
       }
       lse[i] = -std::numeric_limits<double>::infinity();
@@ -348,6 +358,8 @@ class interpreter {
       double top = *std::max_element(z.begin(), z.end()), total = 0;
       for (double& e : z) total = rounded(total + (e = rounded(std::exp(e - top), n.type)), n.type);
       lse[i] = rounded(top + std::log(total), n.type);
+      if (end.factor >= 0)
+        for (std::size_t s = 0; s < keys.size(); ++s) z[s] = rounded(z[s] * factor[s], n.type);
       for (std::size_t d = 0; d < static_cast<std::size_t>(qs[3]); ++d) {
         double sum = 0;
         for (std::size_t s = 0; s < keys.size(); ++s) sum = rounded(sum + z[s] * v[row_of(ks, b, keys[s], group) + d], n.type);
@@ -358,12 +370,13 @@ class interpreter {
     return out;
   }
 
-  // p = exp(z - lse), dz = p (dout v' - delta), delta = dout out', ds = the body's adjoint of the score.
+  // p = exp(z - lse), dz = p (factor dout v' - delta), delta = dout out', ds = the body's adjoint of the score.
   tensor attend_backward(int id, node const& n) {
     tensor const &q = operand(n, 0), &k = operand(n, 1), &v = operand(n, 2), &out = operand(n, 3), &lse = operand(n, 4), &dout = operand(n, 5);
     dims qs = shape_of(n, 0), ks = shape_of(n, 1);
-    score_body body(g, n.attribute[0], rounds, [this](int x) -> tensor const& { return get(x); });
-    auto forward = body.needs({n.in[6], n.in[8]});
+    score_body body = body_of(n, qs, ks);
+    const finished_score end = finished_score_of(g, n.in[6]);
+    auto forward = body.needs({end.score, end.factor, n.in[8]});
     std::vector<int> chain, adjoints{n.in[7]};
     std::vector<tensor> all{tensor(q.size(), 0.0), tensor(k.size(), 0.0), tensor(v.size(), 0.0)};
     for (int l = n.in[9]; l >= 0; l = g[l].in[2]) {
@@ -381,13 +394,14 @@ class interpreter {
       for (long s = 0; s < ks[1]; ++s) {
         std::size_t ki = row_of(ks, b, s, group);
         if (!visible(body, forward, n, b, h, t, s, product(q, qi, k, ki, qs[3], n.type), 8)) continue;
-        double p = rounded(std::exp(body[n.in[6]] - lse[i]), n.type);
-        body.gradient = rounded(p * (product(dout, qi, v, ki, qs[3], n.type) - delta), n.type);
+        const double p = rounded(std::exp(body[end.score] - lse[i]), n.type), factor = end.factor < 0 ? 1 : body[end.factor];
+        const double weighed = end.factor < 0 ? p : rounded(p * factor, n.type);
+        body.gradient = rounded(p * (factor * product(dout, qi, v, ki, qs[3], n.type) - delta), n.type);
         body.evaluate(backward);
         for (std::size_t d = 0; d < static_cast<std::size_t>(qs[3]); ++d) {
           add(all[0], qi + d, body[n.in[7]] * k[ki + d]);
           add(all[1], ki + d, body[n.in[7]] * q[qi + d]);
-          add(all[2], ki + d, p * dout[qi + d]);
+          add(all[2], ki + d, weighed * dout[qi + d]);
         }
         for (std::size_t c = 0; c < chain.size(); ++c) add(all[3 + c], body.offset(g[chain[c]].in[0]), body[g[chain[c]].in[1]]);
       }

@@ -28,6 +28,9 @@ template <class A, class B, class C, class D> struct four {
   using d_t = parameter<D>;
   BOOST_HANA_DEFINE_STRUCT(four, (a_t, a), (b_t, b), (c_t, c), (d_t, d));
 };
+// Of B sequences: Tq queries in H heads, Tk keys and values in G, D columns.
+template <long B, long Tq, long H, long Tk, long G, long D> using heads_of = three<shape<B, Tq, H, D>, shape<B, Tk, G, D>, shape<B, Tk, G, D>>;
+template <long B, long Tq, long H, long Tk, long G, long D, class Table> using heads_and_table = four<shape<B, Tq, H, D>, shape<B, Tk, G, D>, shape<B, Tk, G, D>, Table>;
 template <class X> struct numbers {
   using x_t = input<dtype::f32, X>;
   BOOST_HANA_DEFINE_STRUCT(numbers, (x_t, x));

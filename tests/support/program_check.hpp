@@ -141,7 +141,7 @@ inline bool good_shape(graph const& g, node const& n) {
              iterations(g, n.scope) == g.parameters[static_cast<std::size_t>(n.attribute[0])].copies;
     case kind::constant: return n.shape.rank == 0;
     case kind::index: return is_score_scope(g, n.scope) ? n.shape.rank == 0 && n.attribute[0] < 4 : n.attribute[0] < n.shape.rank;
-    case kind::random: return n.attribute[0] < g.streams;
+    case kind::random: return n.attribute[0] < g.streams && (n.shape.rank == 0 || !is_score_scope(g, n.scope));
     case kind::map: return good_map(g, n);
     case kind::cast: return n.shape == x(0).shape;
     case kind::broadcast: return broadcast(x(0).shape, n.shape) == n.shape;
@@ -162,6 +162,7 @@ inline bool good_shape(graph const& g, node const& n) {
       return attention(g, n) && x(3).shape == n.shape && x(5).shape == n.shape && x(4).shape == dims{n.shape[0], n.shape[2], n.shape[1]};
     case kind::result: return x(0).what == kind::attend || x(0).what == kind::attend_backward;
     case kind::score: case kind::score_gradient: return is_score_scope(g, n.scope) && n.shape.rank == 0;
+    case kind::weigh: return is_score_scope(g, n.scope) && n.shape.rank == 0 && x(0).shape.rank == 0 && x(1).shape.rank == 0 && is_floating(x(1).type) && n.type == x(0).type;
     case kind::carry: return n.scope != 0 && n.in[0] >= 0 && n.in[1] >= 0 && x(0).shape == n.shape && x(1).shape == n.shape && x(0).type == n.type && x(1).type == n.type;
     case kind::final: return x(0).shape == n.shape;
     case kind::part: return stacked(g, n.scope, n.shape) == x(0).shape && n.type == x(0).type;

@@ -45,10 +45,10 @@ class score_body {
  public:
   using tensor = std::vector<double>;
 
-  // `outside` gives the value of a node that stands outside the body.
-  score_body(graph const& program, int body, rounding round, std::function<tensor const&(int)> outside)
+  // `outside` gives the value of a node that stands outside the body, `random` the random number of a node at `at`.
+  score_body(graph const& program, int body, rounding round, std::function<tensor const&(int)> outside, std::function<double(node const&, long const*)> random)
       : g(program), scope(body), rounds(round), value(program.nodes.size(), 0), state(program.nodes.size(), unseen),
-        read(std::move(outside)) {}
+        read(std::move(outside)), draw(std::move(random)) {}
 
   long at[4]{};          // batch, head, query, key
   double score = 0;      // q k'
@@ -100,6 +100,7 @@ class score_body {
   std::vector<double> value;
   std::vector<mark> state;
   std::function<tensor const&(int)> read;
+  std::function<double(node const&, long const*)> draw;
 
   double compute(node const& n) const {
     double x[max_operands]{};
@@ -108,6 +109,7 @@ class score_body {
       case kind::score_gradient: return gradient;
       case kind::constant: return n.number;
       case kind::index: return static_cast<double>(at[n.attribute[0]]);
+      case kind::random: return draw(n, at);
       case kind::cast: return value[static_cast<std::size_t>(n.in[0])];
       case kind::map:
         for (int k = 0; k < n.inputs; ++k) x[k] = value[static_cast<std::size_t>(n.in[static_cast<std::size_t>(k)])];

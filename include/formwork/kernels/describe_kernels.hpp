@@ -9,7 +9,7 @@ namespace formwork {
 constexpr std::string_view name_of(opcode o) {
   constexpr std::string_view names[] = {"constant", "load", "gather", "index", "random", "map", "cast", "reduce_sum", "reduce_maximum",
                                         "column_sum", "column_maximum", "keep", "recall", "store", "place", "accumulator", "operand", "lookup", "score",
-                                        "score_gradient", "lookup_gradient"};
+                                        "score_gradient", "lookup_gradient", "weigh"};
   return names[static_cast<int>(o)];
 }
 

@@ -13,7 +13,7 @@ enum class opcode : std::uint8_t {
   load,            // argument at the domain's coordinate
   gather,          // row slot in[0] of argument, at the column
   index,           // coordinate: (offset of the address / inner) % extent
-  random,          // uniform, numbered by the offset of the address
+  random,          // uniform, numbered by the offset of the address; inside a score: at (batch, head, query, key)
   map,             // op(in...)
   cast,            // in[0] as `type`
   reduce_sum,      // of element slot in[0], along the row: a row slot
@@ -30,6 +30,7 @@ enum class opcode : std::uint8_t {
   score,           // q k
   score_gradient,  // dz
   lookup_gradient, // adds slot in[0] at the slots in[1...]
+  weigh,           // slot in[0] is the factor of a pair's probability
 };
 
 struct instruction {

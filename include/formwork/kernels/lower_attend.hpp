@@ -1,6 +1,7 @@
 // Attention becomes a kernel: heads become strided arguments, the score's body becomes the tape.
 //   forward arguments:   q, k, v, out, log-sum-exp, tables ...
 //   backward arguments:  q, k, v, out, log-sum-exp, dout, dq, dk, dv, gradients of tables ..., tables ...
+// Where random numbers are drawn, one argument more, absent from memory, whose address numbers the pairs.
 #pragma once
 
 #include "lower_contract.hpp"
@@ -29,7 +30,7 @@ class attend_lowering : lowering {
     if (k.what == skeleton::attend) {
       heads(anchor, true);
       result_argument(anchor, 1, true);
-      k.results[0] = slot_of(n.in[3]);
+      finish_score(n.in[3]);
       k.results[2] = slot_of(n.in[4]);
     } else {
       heads(n.in[3], false);
@@ -39,7 +40,7 @@ class attend_lowering : lowering {
       for (int r = 1; r <= 2; ++r) heads(result_of(anchor, r), true);
       int share = n.in[9], r = 3;
       for (int c = share; c >= 0; c = g[c].in[2]) flat(result_of(anchor, r++), true);
-      k.results[0] = slot_of(n.in[6]);
+      finish_score(n.in[6]);
       k.results[1] = slot_of(n.in[7]);
       k.results[2] = slot_of(n.in[8]);
       int at = 9;
@@ -55,8 +56,33 @@ class attend_lowering : lowering {
 
  private:
   std::vector<int> number;  // body node -> instruction
+  int pairs = -1;           // the argument that numbers them
 
   constexpr kind group_kind() const { return k.what == skeleton::attend ? kind::attend : kind::attend_backward; }
+
+  constexpr void finish_score(int x) {
+    const finished_score s = finished_score_of(g, x);
+    k.results[0] = slot_of(s.score);
+    if (s.factor < 0) return;
+    instruction i{.what = opcode::weigh, .type = g[s.factor].type};
+    i.in[0] = slot_of(s.factor);
+    k.tape.push_back(i);
+  }
+
+  // Pair (batch, head, query, key) is number ((batch H + head) T + query) S + key.
+  constexpr int pair_numbers() {
+    if (pairs >= 0) return pairs;
+    const long extent[] = {k.shape[0].size[0], k.shape[0].size[2], k.shape[0].size[1], k.shape[1].size[1]};
+    argument a;
+    a.row.rank = 4;
+    long stride = 1;
+    for (int j = 3; j >= 0; stride *= extent[j--]) {
+      a.row.extent[j] = extent[j];
+      a.row.stride[j] = stride;
+    }
+    k.arguments.push_back(a);
+    return pairs = static_cast<int>(k.arguments.size()) - 1;
+  }
 
   constexpr int result_of(int of, int which) const {
     for (int i = 0; i < g.size(); ++i)
@@ -140,6 +166,12 @@ class attend_lowering : lowering {
           i.what = opcode::index;
           i.inner = n.attribute[0];
           break;
+        case kind::random:
+          if (n.shape.rank != 0) throw "a score draws one random number for each pair: random_like(at.query)";
+          i.what = opcode::random;
+          i.inner = n.attribute[0];
+          i.argument = pair_numbers();
+          break;
         case kind::score: i.what = opcode::score; break;
         case kind::score_gradient: i.what = opcode::score_gradient; break;
         case kind::constant:
@@ -156,7 +188,7 @@ class attend_lowering : lowering {
           i.op = n.op;
           for (int j = 0; j < n.inputs; ++j) i.in[j] = slot_of(n.in[static_cast<std::size_t>(j)]);
           break;
-        default: throw "a score may use elementwise work, coordinates and lookups only";
+        default: throw "a score may use elementwise work, coordinates, lookups and random numbers only";
       }
     }
     k.tape.push_back(i);

@@ -51,7 +51,18 @@ struct score_facts<Score, Derivative, Mask, Arguments, tape<I...>> {
   // ---- which slots ----
 
   // What a pass over the tape is for; sums of these.
-  static constexpr int for_score = 1, for_mask = 2, for_derivative = 4, for_tables = 8, for_places = 16;
+  static constexpr int for_score = 1, for_mask = 2, for_derivative = 4, for_tables = 8, for_places = 16, for_weight = 32;
+
+  // The slot of the factor of a pair's probability, or -1.
+  static constexpr int find_weight() {
+    constexpr int factor[] = {(I::what == opcode::weigh ? operand_slot<I, 0>() : -1)..., -1};
+    int s = -1;
+    for (int f : factor)
+      if (f >= 0) s = f;
+    return s;
+  }
+  static constexpr int weight = find_weight();
+  static constexpr int draws = (0 + ... + (I::what == opcode::random ? 1 : 0));
 
   // The slots that slot s depends on, and itself.
   static constexpr void add_closure(flags& need, int s) {
@@ -68,6 +79,7 @@ struct score_facts<Score, Derivative, Mask, Arguments, tape<I...>> {
     if (what & for_score) add_closure(need, Score);
     if (what & for_mask) add_closure(need, Mask);
     if (what & for_derivative) add_closure(need, Derivative);
+    if (what & for_weight) add_closure(need, weight);
     if (what & for_tables)
       for (int k = 0; k < size; ++k)
         if (traits::opcodes[k] == opcode::lookup_gradient) add_closure(need, k);

@@ -1,5 +1,5 @@
 // Self-attention layers: (B, T, Width) -> (B, T, Width). Further arguments go to attend(): with_score,
-// with_mask, with_scale; without a mask, a query sees the keys up to its own.
+// with_mask, with_scale, with_weight, with_dropout; without a mask, a query sees the keys up to its own.
 #pragma once
 
 #include "../ops/equal.hpp"

@@ -19,7 +19,7 @@ namespace formwork {
 struct gpt_config {
   static constexpr int hidden_factor = 4;  // hidden size of the MLP in widths
   static constexpr double norm_epsilon = 1e-5;
-  static constexpr double dropout = 0;
+  static constexpr double dropout = 0;  // of the embedding, of attention's probabilities and of both halves of a block
   static constexpr long logits_at_once = 0;  // tokens whose logits a loss has in memory at a time; 0: all
   using activation = ops::gelu_tanh;
   using bias = with_bias;

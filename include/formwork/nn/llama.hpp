@@ -18,7 +18,7 @@ struct llama_config {
   static constexpr bool tied = false;  // the head shares the token embedding's weights
   static constexpr double rope_base = 10000;
   static constexpr double norm_epsilon = 1e-5;
-  static constexpr double dropout = 0;
+  static constexpr double dropout = 0;  // of the embedding, of attention's probabilities and of both halves of a block
   static constexpr long logits_at_once = 0;  // tokens whose logits a loss has in memory at a time; 0: all
   using activation = ops::silu;
   using bias = without_bias;

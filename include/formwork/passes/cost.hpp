@@ -97,8 +97,11 @@ constexpr long attend_flops(graph const& g, node const& n) {
   // Forward: q k' and p v; exp, the subtraction of the maximum, the sum. Backward: q k' again, dp, dq, dk, dv; exp and
   // ds = p (dp - delta).
   long per_pair = (backward ? 10 : 4) * q[3] + op_of<ops::exp>()->flops + 2 + (backward ? 1 : 0);
-  for (node const& m : g.nodes)
-    if (m.scope == n.attribute[0] && m.what == kind::map && is_floating(m.type)) per_pair += m.op->flops;
+  for (node const& m : g.nodes) {
+    if (m.scope != n.attribute[0]) continue;
+    if (m.what == kind::map && is_floating(m.type)) per_pair += m.op->flops;
+    if (m.what == kind::weigh) per_pair += backward ? 2 : 1;  // of p, and of dp
+  }
   return pairs * per_pair;
 }
 

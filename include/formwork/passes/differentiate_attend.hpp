@@ -37,7 +37,10 @@ constexpr attend_adjoints differentiate_attend(graph& g, int i, int dout, std::v
   int first = g.size();
   node seed{.what = kind::score_gradient, .type = n.type};
   int dz = g.push_here(seed);
-  int z = copy_body(g, n.in[3], body, number), mask = copy_body(g, n.in[4], body, number);
+  const finished_score forward = finished_score_of(g, n.in[3]);
+  if (forward.factor >= 0 && active[static_cast<std::size_t>(forward.factor)])
+    throw "the weight of an attention's probabilities is a constant to the differentiation: put stop_gradient around what it reads";
+  int z = copy_body(g, forward.score, body, number), factor = copy_body(g, forward.factor, body, number), mask = copy_body(g, n.in[4], body, number);
   int last = g.size();
 
   adjoint_table adjoint(last);
@@ -68,10 +71,11 @@ constexpr attend_adjoints differentiate_attend(graph& g, int i, int dout, std::v
     }
   }
   if (s < 0) throw "the score of an attention must depend on the product of query and key";
+  const int score = factor < 0 ? z : build::weigh(g, z, factor);
   g.end_scope();
 
   node back{.what = kind::attend_backward, .type = n.type, .inputs = 10, .shape = n.shape};
-  int operands[] = {n.in[0], n.in[1], n.in[2], i, lse, dout, z, ds, mask, chain};
+  int operands[] = {n.in[0], n.in[1], n.in[2], i, lse, dout, score, ds, mask, chain};
   for (int k = 0; k < 10; ++k) back.in[static_cast<std::size_t>(k)] = operands[k];
   back.attribute[0] = scope;
   int b = g.push_here(back);

@@ -200,6 +200,14 @@ constexpr int lookup(graph& g, int table, const int* indices, int scope) {
   return g.push_unique(n);
 }
 
+// A finished score whose probability counts `factor` times, inside the score's body.
+constexpr int weigh(graph& g, int score, int factor) {
+  node n{.what = kind::weigh, .type = g[score].type, .inputs = 2};
+  n.in[0] = score;
+  n.in[1] = factor;
+  return g.push_here(n);
+}
+
 // A further result of a node; it stands where the node stands.
 constexpr int result(graph& g, int of, int number, dims shape, dtype type = dtype::f32) {
   node n{.what = kind::result, .type = type, .scope = g[of].scope, .inputs = 1, .shape = shape};

@@ -108,4 +108,11 @@ struct graph {
   }
 };
 
+// What the score operand of an attention says; factor -1: none.
+struct finished_score { int score, factor; };
+constexpr finished_score finished_score_of(graph const& g, int x) {
+  if (g[x].what == kind::weigh) return {g[x].in[0], g[x].in[1]};
+  return {x, -1};
+}
+
 }  // namespace formwork

@@ -16,7 +16,7 @@ enum class kind : std::uint8_t {
   parameter,        // a trained tensor; in a loop: one per iteration  attribute: {number}
   constant,         // `number`, rank 0
   index,            // the coordinate along an axis, i32        attribute: {axis}; in a score: 0 batch, 1 head, 2 query, 3 key
-  random,           // uniform in [0, 1), Philox                attribute: {stream}
+  random,           // uniform in [0, 1), Philox                attribute: {stream}; in a score: element (batch, head, query, key)
   map,              // elementwise `op`                         in: operands of the same shape   attribute: {1: stays in its loop}
   cast,             // elementwise conversion to `type`         in: x
   broadcast,        // sizes of 1 and missing axes repeated     in: x
@@ -34,13 +34,14 @@ enum class kind : std::uint8_t {
                     //                                          in: state, indices, rows
   lookup,           // one element of a table inside a score    in: table, one index per axis
   lookup_gradient,  // adds to the gradient of a lookup's table  in: lookup, adjoint, next lookup_gradient or -1
-  attend,           // softmax(mask(score(q k'))) v; q: (B, T, H, D), k, v: (B, S, G, D)
+  attend,           // (factor softmax(mask(score(q k')))) v; q: (B, T, H, D), k, v: (B, S, G, D)
                     //   in: q, k, v, score, mask or -1   attribute: {body scope}   results: out, log-sum-exp (B, H, T)
   attend_backward,  // in: q, k, v, out, log-sum-exp, dout, score, its adjoint, mask or -1, first lookup_gradient or -1
                     //   attribute: {body scope}   results: dq, dk, dv, then one gradient per lookup_gradient
   result,           // a further result of a node               in: node   attribute: {number}
   score,            // q k' inside a score's body
   score_gradient,   // the adjoint of the score, in the body of a backward
+  weigh,            // a finished score, and the factor of its probability   in: score, factor
   carry,            // a loop's variable                        in: first value, next value
   final,            // a loop's variable after the loop         in: carry
   part,             // in a loop of n iterations: element i of the first axis, (n, ...) -> (...)   in: x from before the loop
@@ -51,7 +52,7 @@ constexpr std::string_view name_of(kind k) {
   constexpr std::string_view names[] = {
       "input", "parameter", "constant", "index", "random", "map", "cast", "broadcast", "transpose",
       "reshape", "slice", "pad", "concatenate", "sum", "maximum", "contract", "gather", "scatter", "replace", "lookup",
-      "lookup_gradient", "attend", "attend_backward", "result", "score", "score_gradient", "carry", "final", "part", "stack"};
+      "lookup_gradient", "attend", "attend_backward", "result", "score", "score_gradient", "weigh", "carry", "final", "part", "stack"};
   return names[static_cast<int>(k)];
 }
 

@@ -5,16 +5,21 @@
 //                   with_mask(causal && window<256>));
 //
 // q: (B, T, H, D), k and v: (B, S, G, D) with H a multiple of G (grouped queries) -> (B, T, H, D).
-// s is the scaled product q k / sqrt(D). It runs blockwise, in O(T) memory, and so does its derived backward.
+// s is the scaled product q k / sqrt(D). It runs blockwise, in O(T) memory, and so does its derived backward. with_weight
+// and with_dropout multiply the probabilities, after the softmax, by an expression of the position.
 #pragma once
 
+#include <stdexcept>
+
+#include "../ops/greater_equal.hpp"
 #include "../ops/less.hpp"
 #include "../ops/less_equal.hpp"
 #include "../ops/logical_and.hpp"
 #include "../ops/logical_or.hpp"
 #include "../ops/multiply.hpp"
+#include "../ops/select.hpp"
 #include "../ops/subtract.hpp"
-#include "value.hpp"
+#include "generators.hpp"
 
 namespace formwork {
 
@@ -63,6 +68,17 @@ template <class Score> struct score_argument { Score score; };
 template <class Score> constexpr auto with_score(Score s) { return score_argument<Score>{s}; }
 template <class Visible> struct mask_argument { mask_expression<Visible> mask; };
 template <class Visible> constexpr auto with_mask(mask_expression<Visible> m) { return mask_argument<Visible>{m}; }
+// weight(at): a scalar in the accumulation's type (f32, f64 where the operands are), a constant to the differentiation.
+// random_like(at.query) in it is one number for every (batch, head, query, key). Several weights multiply each other.
+template <class Weight> struct weight_argument { Weight weight; };
+template <class Weight> constexpr auto with_weight(Weight w) { return weight_argument<Weight>{w}; }
+struct dropout_argument { double rate; };
+// Each probability becomes 0 with probability `rate` (in [0, 1)), else it is divided by 1 - rate. Rate 0 adds nothing to
+// the program.
+constexpr auto with_dropout(double rate) {
+  if (!(rate >= 0 && rate < 1)) throw std::invalid_argument("with_dropout: the rate is a probability in [0, 1).");
+  return dropout_argument{rate};
+}
 struct scale_argument { double scale; };
 // In place of 1 / sqrt(D).
 constexpr auto with_scale(double s) { return scale_argument{s}; }
@@ -78,6 +94,17 @@ constexpr double square_root(double x) {
 
 template <class M> constexpr int mask_of(mask_argument<M> const& a, auto at) { return a.mask(at).id; }
 constexpr int mask_of(auto const&, auto) { return -1; }
+template <dtype Type, class W> constexpr int weight_of(weight_argument<W> const& a, auto at) {
+  using given = decltype(a.weight(at));
+  using wanted = value<Type, shape<>>;
+  if constexpr (require<std::is_same_v<given, wanted>, error::weight_of_a_probability_is_another_value<call::attend, given, wanted>>)
+    return a.weight(at).id;
+}
+template <dtype Type> constexpr int weight_of(dropout_argument a, auto at) {
+  if (a.rate == 0) return -1;
+  return select(random_like(at.query) >= a.rate, constant<Type>(at.query, 1 / (1 - a.rate)), 0).id;
+}
+template <dtype> constexpr int weight_of(auto const&, auto) { return -1; }
 constexpr double scale_of(scale_argument a, double) { return a.scale; }
 constexpr double scale_of(auto const&, double x) { return x; }
 
@@ -127,12 +154,18 @@ constexpr auto attend(Q const& query, K const& key, V const& values, Argument co
       if (m >= 0) mask = m;
     };
     (take_mask(argument), ...);
+    int factor = -1;
+    auto take_weight = [&](int w) {
+      if (w >= 0) factor = factor < 0 ? w : build::map<ops::multiply>(g, factor, w);
+    };
+    (take_weight(detail::weight_of<accumulation_of(Q::type)>(argument, at)), ...);
+    const int score = factor < 0 ? z.id : build::weigh(g, z.id, factor);
     g.end_scope();
     node n{.what = kind::attend, .type = Q::type, .inputs = 5, .shape = q::value};
     n.in[0] = query.id;
     n.in[1] = key.id;
     n.in[2] = values.id;
-    n.in[3] = z.id;
+    n.in[3] = score;
     n.in[4] = mask;
     n.attribute[0] = scope;
     int out = g.push_here(n);

@@ -50,6 +50,7 @@ template <class Call, class Given> struct needs_indices_of_type_i32;            
 template <class Given, class Returned, class Block> struct repeated_block_changes_its_operand;
 template <class Given, class Function> struct sum_over_parts_needs_a_scalar;    // of type f32: reshape<>(sum<>(x))
 template <class Call, class Query, class Key> struct key_heads_do_not_divide_the_query_heads;
+template <class Call, class Given, class Wanted> struct weight_of_a_probability_is_another_value;
 template <class Module> struct module_has_no_reflection;                        // add BOOST_HANA_DEFINE_STRUCT(module, (type, member)...)
 template <class Module> struct reflection_misses_a_member;                      // name it in BOOST_HANA_DEFINE_STRUCT
 template <class Member> struct member_is_neither_parameter_nor_module;          // numbers belong in the type: static constexpr

@@ -1,6 +1,7 @@
 // Attention backward, blockwise from the stored lse (Dao et al. 2022), scores transposed as in the forward pass:
 //   p = exp(z - lse),  dp = dout . v,  dz = p (dp - delta),  delta = dout . out,  ds = dz z'(s),
-//   dv = sum_q p dout,  dk = sum_q ds q,  dq = sum_k ds k.
+//   dv = sum_q p dout,  dk = sum_q ds q,  dq = sum_k ds k;
+// with a weight, dp = weight dout . v and dv = sum_q p weight dout: delta is dout . out as before.
 #pragma once
 
 #include <algorithm>
@@ -70,7 +71,7 @@ template <class T>
   }
 }
 
-// s, dp -> p, ds in place.
+// s, dp -> p (weighed), ds in place.
 template <class T, class Score>
 [[gnu::noinline]] FORMWORK_HIDDEN void score_block(Score const& score, attend_at_queries at, int queries, int keys,
                                                    bool masked, int stride, T* s, T* dp, const T* lse, const T* delta,
@@ -83,18 +84,25 @@ template <class T, class Score>
     attend_at_queries here = at;
     here.query += first;
     const vector statistic = vector::load(lse + first), mean = vector::load(delta + first);
+    [[maybe_unused]] drawn_by<Score> drawn;
     for (int k = 0; k < keys; ++k, ++here.key) {
       T *sp = s + k * stride + first, *dpp = dp + k * stride + first;
       const vector dot = vector::load(sp), z = score.value(dot, here, count);
+      [[maybe_unused]] vector factor;
+      if constexpr (weighs<Score>()) factor = score.weight(here, count, drawn);
+      auto weighed = [&](vector x) FORMWORK_INLINE_LAMBDA {
+        if constexpr (weighs<Score>()) return x * factor;
+        else return x;
+      };
       vector p = exp(z - statistic);
       if (!masked) {
-        p.store(sp);
-        score.derivative(dot, z, p * (vector::load(dpp) - mean), here, count, accumulators).store(dpp);
+        weighed(p).store(sp);
+        score.derivative(dot, z, p * (weighed(vector::load(dpp)) - mean), here, count, accumulators).store(dpp);
       } else {
         const auto visible = score.template visible<W>(here, count);
         p = select(visible, p, zero);
-        p.store(sp);
-        const vector dz = select(visible, p * (vector::load(dpp) - mean), zero);
+        weighed(p).store(sp);
+        const vector dz = select(visible, p * (weighed(vector::load(dpp)) - mean), zero);
         select(visible, score.derivative(dot, z, dz, here, count, accumulators), zero).store(dpp);
       }
     }

@@ -88,10 +88,13 @@ FORMWORK_HIDDEN void decode_block(Score const& score, attend_at_keys at, bool ma
   const vector base(highest == none[0] ? T(0) : highest);
   const vector factor = exp(vector(before) - base);
   vector sum = state.sum * factor;
+  [[maybe_unused]] drawn_by<Score> drawn;
   for (int k = 0; k < n; k += W) {
     const vector p = exp(vector::load(z + k) - base);
     p.store(z + k);
     sum += p;
+    if constexpr (weighs<Score>())
+      (p * score.weight(attend_at_keys{at.batch, at.head, at.query, at.key + k}, std::min(W, n - k), drawn)).store(z + k);
   }
   state.sum = sum;
   state.highest = highest;

@@ -1,5 +1,5 @@
 // Attention forward, blockwise with a running softmax (Milakov and Gimelshein 2018; Dao et al. 2022):
-//   z = score(q . k),  p = exp(z - m) / l,  out = sum_k p v,  lse = m + log l.
+//   z = score(q . k),  p = exp(z - m) / l,  out = sum_k p v,  lse = m + log l;  with a weight, out = sum_k p weight v.
 // Scores are held transposed, S[key][query]: every query is a lane, so the maximum and the sum need no
 // horizontal step and keys and values are read where they lie.
 #pragma once
@@ -36,7 +36,7 @@ template <class T, class Shape> struct forward_room {
 };
 struct forward_tag {};
 
-// S -> exp(z - m) in place; the running m and l; what `out` has summed is rescaled to the new m.
+// S -> exp(z - m), weighed, in place; the running m and l; what `out` has summed is rescaled to the new m.
 template <class T, class Score>
 [[gnu::noinline]] FORMWORK_HIDDEN void softmax_block(Score const& score, attend_at_queries at, int queries, int keys,
                                                      bool masked, int stride, T* s, T* highest, T* sum, T* out,
@@ -60,11 +60,17 @@ template <class T, class Score>
     // A row that has seen nothing yet keeps m = -infinity; exp(-infinity - 0) = 0 then.
     const vector base = select(most == none, vector(T(0)), most);
     vector total(T(0));
+    [[maybe_unused]] drawn_by<Score> drawn;
+    [[maybe_unused]] attend_at_queries there{at.batch, at.head, at.query + first, at.key};
     for (int k = 0; k < keys; ++k) {
       T* p = s + k * stride + first;
       const vector e = exp(vector::load(p) - base);
       e.store(p);
       total += e;
+      if constexpr (weighs<Score>()) {
+        (e * score.weight(there, count, drawn)).store(p);
+        ++there.key;
+      }
     }
     const vector factor = exp(before - base);
     (vector::load(sum + first) * factor + total).store(sum + first);

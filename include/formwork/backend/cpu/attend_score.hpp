@@ -26,6 +26,9 @@ using attend_at_keys = attend_at<true>;
 //                                         visible, 0 none is, -1 unknown
 //   derivative(s, z, dz, at, count, acc)  ds = dz dz/ds, and adds the gradients of whatever else z depends on
 //                                         to `acc`; z is the value without the mask, and dz is 0 where masked
+//   weighs                                (may be missing: false) whether the softmax is multiplied by
+//   weight(at, count, drawn)              a factor of the position; `drawn`, of type Score::drawn, may carry something
+//                                         over from one position to the next
 //   accumulators                          its type, `Score{}.accumulators{}` being zero; empty if there are none
 //   finish(first, count)                  (unless accumulators is empty) called once at the end with all
 //                                         instances, in an order that does not depend on the threads
@@ -40,6 +43,17 @@ concept attend_score =
       { score.visible_block(n, n, n, n, n, n) } -> std::convertible_to<int>;
       { score.derivative(s, s, s, queries, count, acc) } -> std::convertible_to<pack<T, native_width<T>>>;
     };
+
+template <class Score> constexpr bool weighs() {
+  if constexpr (requires { Score::weighs; }) return Score::weighs;
+  else return false;
+}
+
+namespace detail {
+template <class Score, bool Weighs> struct drawn_of { using type = typename Score::drawn; };
+template <class Score> struct drawn_of<Score, false> { struct type {}; };
+}  // namespace detail
+template <class Score> using drawn_by = typename detail::drawn_of<Score, weighs<Score>()>::type;
 
 // Every pair is visible.
 struct attend_everything {

@@ -74,7 +74,7 @@ struct execute<attend_kernel<Query, Key, Score, Mask, Type, Arguments, Tape>> {
     const heads h{ctx, static_cast<std::byte*>(ctx.scratch)};
     h.copy_operands();
     attend_inputs<T> in{h.template operand<0>(), h.template operand<1>(), h.template operand<2>()};
-    attend_forward<T, problem>(in, h.template heads<3>(), static_cast<T*>(ctx.arguments[4]), score{ctx.arguments});
+    attend_forward<T, problem>(in, h.template heads<3>(), static_cast<T*>(ctx.arguments[4]), score(ctx));
     h.copy_results();
   }
 };
@@ -94,7 +94,7 @@ struct execute<attend_backward_kernel<Query, Key, Score, Derivative, Mask, Type,
     attend_inputs<T> in{h.template operand<0>(), h.template operand<1>(), h.template operand<2>()};
     attend_gradients<T> out{h.template heads<6>(), h.template heads<7>(), h.template heads<8>()};
     attend_backward<T, problem>(in, h.template operand<3>(), static_cast<const T*>(ctx.arguments[4]), h.template operand<5>(), out,
-                                score{ctx.arguments}, ctx.scratch);
+                                score(ctx), ctx.scratch);
     h.copy_results();
   }
 };

@@ -3,6 +3,7 @@
 
 #include "../../kernels/score_tape.hpp"
 #include "attend_score.hpp"
+#include "pair_random.hpp"
 #include "tape_run.hpp"
 
 namespace formwork::cpu {
@@ -12,12 +13,23 @@ namespace detail {
 template <class T, std::size_t Elements> struct table_sums { T sum[Elements]; };
 template <class T> struct table_sums<T, 0> { static constexpr T* sum = nullptr; };
 
+// What random numbers are made from, where a score draws any.
+template <bool Draws> struct score_randomness {
+  explicit score_randomness(launch_context const& c) : random(*c.random), iteration(c.iteration) {}
+  random_state random;
+  std::uint32_t iteration;
+};
+template <> struct score_randomness<false> { explicit score_randomness(launch_context const&) {} };
+template <int Width, int Draws> struct score_random_blocks { random_blocks<Width> of[Draws]; };
+template <int Width> struct score_random_blocks<Width, 0> {};
+
 }  // namespace detail
 
 // Slots of the tape: Score is z, Derivative its adjoint ds (or -1), Mask the visibility (or -1: everything).
 template <class T, int Score, int Derivative, int Mask, class Arguments, class Tape> struct score_tape;
 template <class T, int Score, int Derivative, int Mask, class Arguments, class... I>
-struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
+struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>>
+    : detail::score_randomness<score_facts<Score, Derivative, Mask, Arguments, tape<I...>>::draws != 0> {
   static constexpr int size = sizeof...(I);
   static constexpr int width = native_width<T>;
   using facts = score_facts<Score, Derivative, Mask, Arguments, tape<I...>>;
@@ -29,12 +41,23 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
 
   void* const* arguments;
 
+  explicit score_tape(launch_context const& c) : detail::score_randomness<facts::draws != 0>(c), arguments(c.arguments) {}
+
   using accumulators = detail::table_sums<T, facts::gradient_elements>;
+  using drawn = detail::score_random_blocks<width, facts::draws>;
+  static constexpr bool weighs = facts::weight >= 0;
 
   template <class At> FORMWORK_INLINE lanes value(lanes s, At at, int count) const {
     slots here;
-    run<facts::for_score>(here, s, lanes(T(0)), at, count, static_cast<accumulators*>(nullptr));
+    drawn random;
+    run<facts::for_score>(here, s, lanes(T(0)), at, count, static_cast<accumulators*>(nullptr), random);
     return here.f[Score];
+  }
+
+  template <class At> FORMWORK_INLINE lanes weight(At at, int count, drawn& random) const {
+    slots here;
+    run<facts::for_weight>(here, lanes(T(0)), lanes(T(0)), at, count, static_cast<accumulators*>(nullptr), random);
+    return here.f[facts::weight];
   }
 
   template <int Width, class At> FORMWORK_INLINE mask<T, Width> visible(At at, int count) const {
@@ -42,14 +65,16 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
     if constexpr (Mask < 0) return mask<T, Width>::all(true);
     else {
       slots here;
-      run<facts::for_mask>(here, lanes(T(0)), lanes(T(0)), at, count, static_cast<accumulators*>(nullptr));
+      drawn random;
+      run<facts::for_mask>(here, lanes(T(0)), lanes(T(0)), at, count, static_cast<accumulators*>(nullptr), random);
       return here.b[Mask];
     }
   }
 
   template <class At> FORMWORK_INLINE lanes derivative(lanes s, lanes, lanes dz, At at, int count, accumulators& sums) const {
     slots here;
-    run<facts::for_derivative + facts::for_tables>(here, s, dz, at, count, &sums);
+    drawn random;
+    run<facts::for_derivative + facts::for_tables>(here, s, dz, at, count, &sums, random);
     return here.f[Derivative];
   }
 
@@ -94,8 +119,17 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
     return offset;
   }
 
+  static constexpr bool is_random(opcode o) { return o == opcode::random; }
+  template <class N, int K, class At> FORMWORK_INLINE lanes draw(At at, drawn& random) const {
+    using pairs = typename argument_at<Arguments, N::argument>::row;
+    constexpr long step = At::query_step * pairs::stride(2) + At::key_step * pairs::stride(3);
+    const auto first = static_cast<std::uint64_t>(at.batch * pairs::stride(0) + at.head * pairs::stride(1) + at.query * pairs::stride(2) + at.key);
+    return random_uniform_apart<T, step>(this->random.seed, random_stream(this->random.step, static_cast<std::uint32_t>(N::inner), this->iteration), first,
+                                         random.of[traits::count_before(K, is_random)]);
+  }
+
   template <int What, class At>
-  [[gnu::flatten]] FORMWORK_INLINE void run(slots& here, lanes s, lanes dz, At at, [[maybe_unused]] int count, [[maybe_unused]] accumulators* sums) const {
+  [[gnu::flatten]] FORMWORK_INLINE void run(slots& here, lanes s, lanes dz, At at, [[maybe_unused]] int count, [[maybe_unused]] accumulators* sums, [[maybe_unused]] drawn& random) const {
     each([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
       if constexpr (facts::template needed<What>.at[K]) {
         if constexpr (N::what == opcode::constant) {
@@ -111,6 +145,8 @@ struct score_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
           else if constexpr (N::inner == 1) here.i[K] = integers(static_cast<std::int32_t>(at.head));
           else if constexpr (N::inner == 2) here.i[K] = At::query_step ? integers::iota(static_cast<std::int32_t>(at.query)) : integers(static_cast<std::int32_t>(at.query));
           else here.i[K] = At::key_step ? integers::iota(static_cast<std::int32_t>(at.key)) : integers(static_cast<std::int32_t>(at.key));
+        } else if constexpr (N::what == opcode::random) {
+          here.f[K] = draw<N, K>(at, random);
         } else if constexpr (N::what == opcode::lookup) {
           using a = argument_at<Arguments, N::argument>;
           const auto* base = static_cast<const formwork::element_t<a::type>*>(arguments[N::argument]);

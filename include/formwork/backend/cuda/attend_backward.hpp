@@ -1,6 +1,7 @@
 // Attention backward, blockwise from the stored lse (Dao et al. 2022), scores computed again:
 //   p = exp(z - lse),  dp = dout . v,  dz = p (dp - delta),  delta = dout . out,  ds = dz z'(s),
-//   dv = sum_q p dout,  dk = sum_q ds q,  dq = sum_k ds k.
+//   dv = sum_q p dout,  dk = sum_q ds q,  dq = sum_k ds k;
+// with a weight, dp = weight dout . v and dv = sum_q p weight dout: delta is dout . out as before.
 // Three launches, each with one owner for every sum: delta; a block of keys over all queries; a block of queries over
 // all keys (attend_query_gradient.hpp).
 #pragma once
@@ -56,19 +57,20 @@ template <class Problem> struct attend_delta_launch {
 
 namespace detail {
 
-// Four elements: s, dp -> p, ds. Slots of the tape stay in `here`, for the gradients of tables.
+// Four elements: s, dp -> p (weighed), ds. Slots of the tape stay in `here`, for the gradients of tables.
 template <int What, bool Masked, class Tape, class T, class Slots, class Position, class Lane>
 FORMWORK_DEVICE void attend_adjoint(Lane const& lane, typename Tape::head_slots const& head, Slots& here, T (&s)[4], T (&dp)[4], T const (&scaled_lse)[4], T const (&delta)[4],
                                     bool const (&inside)[4], Position const& at, void* const* arguments) {
   using facts = typename Tape::facts;
-  constexpr int before = facts::for_score + (Masked ? facts::for_mask : 0);
+  constexpr int before = facts::for_score + (Masked ? facts::for_mask : 0) + (Tape::weighs ? facts::for_weight : 0);
   const T unused[4] = {T(0), T(0), T(0), T(0)};
-  Tape::template run<before, 0>(head, here, s, unused, at, arguments);
+  Tape::template run<before, 0>(lane, head, here, s, unused, at, arguments);
   T dz[4], p[4];
   bool shown[4];
   FORMWORK_UNROLL
   for (int w = 0; w < 4; ++w) {
     p[w] = exponential(lane, static_cast<T>(Tape::template value<Tape::score>(head, here, w)), scaled_lse[w]);
+    if constexpr (Tape::weighs) dp[w] *= static_cast<T>(Tape::template value<facts::weight>(head, here, w));
     dz[w] = p[w] * (dp[w] - delta[w]);
     shown[w] = true;
     if constexpr (Masked) {
@@ -76,10 +78,11 @@ FORMWORK_DEVICE void attend_adjoint(Lane const& lane, typename Tape::head_slots 
       if (!shown[w]) p[w] = dz[w] = T(0);
     }
   }
-  Tape::template run<What, before>(head, here, s, dz, at, arguments);
+  Tape::template run<What, before>(lane, head, here, s, dz, at, arguments);
   FORMWORK_UNROLL
   for (int w = 0; w < 4; ++w) {
     s[w] = p[w];
+    if constexpr (Tape::weighs) s[w] *= static_cast<T>(Tape::template value<facts::weight>(head, here, w));
     dp[w] = shown[w] ? static_cast<T>(Tape::template value<Tape::derivative>(head, here, w)) : T(0);
   }
 }
@@ -95,8 +98,9 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
   using facts = typename Tape::facts;
   using saved = attend_statistics<Problem>;
   template <int K> using argument = typename Problem::template argument<K>;
+  // Random numbers leave registers for half the columns.
   static constexpr gpu_attend_schedule s = Problem::schedule({.row_operands = 2, .column_operands = 4, .column_numbers = 4, .staged = 0},
-                                                             {.warps = 4, .tiles = 1, .columns = Problem::part > 64 ? 32 : 64, .parts = Problem::parts, .shared_bytes = 0}, Problem::keys, Problem::queries);
+                                                             {.warps = 4, .tiles = 1, .columns = (Problem::part > 64 ? 32 : 64) / (facts::draws != 0 ? 2 : 1), .parts = Problem::parts, .shared_bytes = 0}, Problem::keys, Problem::queries);
   static constexpr int rows = s.rows(), columns = s.columns, threads = s.threads(), width = Problem::width;
   static constexpr long key_blocks = (Problem::keys + rows - 1) / rows;
   static constexpr launch_shape shape{.blocks = key_blocks * s.parts * Problem::groups * Problem::batch, .threads = threads, .shared_bytes = s.shared_bytes};
@@ -124,7 +128,7 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
     if (now.head < last_head) copy(lane, a, buffers, batch, now);
     lane.copy_commit();
     typename Tape::head_slots of_head;
-    Tape::set_head(of_head, a.arguments, batch, now.head < last_head ? now.head : last_head - 1);
+    Tape::set_head(lane, of_head, a, batch, now.head < last_head ? now.head : last_head - 1);
     result d_key, d_value;
     d_key.clear();
     d_value.clear();
@@ -149,7 +153,7 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
       else adjoints<true>(lane, a.arguments, of_head, z, dp, lse, at);
       accumulate_product<operand, shared>(lane, d_value, z, d_out_tile, part * Problem::part);
       accumulate_product<operand, shared>(lane, d_key, dp, query_tile, part * Problem::part);
-      if (next.head < last_head && next.head != now.head) Tape::set_head(of_head, a.arguments, batch, next.head);
+      if (next.head < last_head && next.head != now.head) Tape::set_head(lane, of_head, a, batch, next.head);
       now = next;
     }
     lane.template copy_wait<0>();

@@ -1,5 +1,5 @@
 // Attention forward, blockwise with a running softmax (Milakov and Gimelshein 2018; Dao 2023, arXiv:2307.08691):
-//   z = score(q . k),  p = exp(z - m) / l,  out = sum_k p v,  lse = m + log l.
+//   z = score(q . k),  p = exp(z - m) / l,  out = sum_k p v,  lse = m + log l;  with a weight, out = sum_k p weight v.
 // A block of queries stays in shared memory while blocks of keys and values pass; keys are copied while values are
 // multiplied, and values while keys are. Blocks of which the mask shows nothing are never read.
 #pragma once
@@ -38,10 +38,11 @@ template <class Problem, class Tape> struct attend_forward_launch {
   using shared = typename Problem::shared;
   using facts = typename Tape::facts;
   template <int K> using argument = typename Problem::template argument<K>;
-  // Two tiles of a warp share each fragment of keys and values that is read; wide heads leave no registers for that.
+  // Two tiles of a warp share each fragment of keys and values that is read; wide heads leave no registers for that, nor do
+  // random numbers.
   static constexpr gpu_attend_schedule s =
       Problem::schedule({.row_operands = 1, .column_operands = 2, .column_numbers = 0, .staged = 0},
-                        {.warps = 4, .tiles = Problem::exact || Problem::padded > 128 ? 1 : 2, .columns = Problem::padded > 64 ? 32 : 64, .parts = 1, .shared_bytes = 0}, Problem::queries, Problem::keys);
+                        {.warps = 4, .tiles = Problem::exact || Problem::padded > 128 || facts::draws != 0 ? 1 : 2, .columns = Problem::padded > 64 ? 32 : 64, .parts = 1, .shared_bytes = 0}, Problem::queries, Problem::keys);
   static constexpr int rows = s.rows(), columns = s.columns, threads = s.threads(), width = Problem::width, tiles = s.tiles;
   static constexpr long query_blocks = (Problem::queries + rows - 1) / rows;
   static constexpr launch_shape shape{.blocks = query_blocks * Problem::heads * Problem::batch, .threads = threads, .shared_bytes = s.shared_bytes};
@@ -68,7 +69,7 @@ template <class Problem, class Tape> struct attend_forward_launch {
     if (k0 < Problem::keys) detail::attend_copy<argument<1>, shared, width, columns, threads>(lane, key_tile, key, k0, Problem::keys);
     lane.copy_commit();
     typename Tape::head_slots of_head;
-    Tape::set_head(of_head, a.arguments, batch, head);
+    Tape::set_head(lane, of_head, a, batch, head);
     result out;
     out.clear();
     statistics m;
@@ -101,7 +102,7 @@ template <class Problem, class Tape> struct attend_forward_launch {
   }
 
  private:
-  // s -> exp(z - m) in place; what `out` and `sum` have is rescaled to the new m.
+  // s -> exp(z - m), weighed, in place; what `out` and `sum` have is rescaled to the new m.
   template <bool Masked, class Lane>
   FORMWORK_DEVICE static void softmax(Lane const& lane, void* const* arguments, typename Tape::head_slots const& of_head, scores& z, result& out, statistics& m, int row, int column) {
     constexpr int what = facts::for_score + (Masked ? facts::for_mask : 0);
@@ -115,7 +116,7 @@ template <class Problem, class Tape> struct attend_forward_launch {
         const tile_position<false> at{row + 16 * i + l / 4, column + 8 * j + 2 * (l % 4)};
         const T unused[4] = {T(0), T(0), T(0), T(0)};
         typename Tape::template slots<4> here;
-        Tape::template run<what, 0>(of_head, here, z.x[i][j], unused, at, arguments);
+        Tape::template run<what, 0>(lane, of_head, here, z.x[i][j], unused, at, arguments);
         FORMWORK_UNROLL
         for (int w = 0; w < 4; ++w) {
           T x = Tape::template value<Tape::score>(of_head, here, w);
@@ -140,6 +141,17 @@ template <class Problem, class Tape> struct attend_forward_launch {
         m.sum[i][r] = sum;
         FORMWORK_UNROLL
         for (int j = 0; j < result::runs; ++j) out.x[i][j][2 * r] *= factor, out.x[i][j][2 * r + 1] *= factor;
+      }
+      if constexpr (Tape::weighs) {
+        FORMWORK_UNROLL
+        for (int j = 0; j < scores::runs; ++j) {
+          const tile_position<false> at{row + 16 * i + l / 4, column + 8 * j + 2 * (l % 4)};
+          const T unused[4] = {T(0), T(0), T(0), T(0)};
+          typename Tape::template slots<4> here;
+          Tape::template run<facts::for_weight, 0>(lane, of_head, here, unused, unused, at, arguments);
+          FORMWORK_UNROLL
+          for (int w = 0; w < 4; ++w) z.x[i][j][w] *= static_cast<T>(Tape::template value<facts::weight>(of_head, here, w));
+        }
       }
     }
   }

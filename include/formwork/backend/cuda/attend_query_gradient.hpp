@@ -15,9 +15,10 @@ template <class Problem, class Tape> struct attend_query_gradient_launch {
   using saved = attend_statistics<Problem>;
   template <int K> using argument = typename Problem::template argument<K>;
   static constexpr bool has_tables = facts::gradients > 0;
+  // Random numbers leave registers for half the columns, and so do the widest heads.
   static constexpr gpu_attend_schedule s =
       Problem::schedule({.row_operands = 2, .column_operands = 4, .column_numbers = 0, .staged = facts::gradients},
-                        {.warps = 4, .tiles = 1, .columns = Problem::padded > 64 ? 32 : 64, .parts = 1, .shared_bytes = 0}, Problem::queries, Problem::keys);
+                        {.warps = 4, .tiles = 1, .columns = (Problem::padded > 64 ? 32 : 64) / (facts::draws != 0 || Problem::padded > 128 ? 2 : 1), .parts = 1, .shared_bytes = 0}, Problem::queries, Problem::keys);
   static constexpr int rows = s.rows(), columns = s.columns, threads = s.threads(), width = Problem::width;
   static constexpr long query_blocks = (Problem::queries + rows - 1) / rows, items = query_blocks * Problem::heads * Problem::batch;
   static constexpr long units = has_tables ? gpu_attend_units(items, facts::gradient_elements * sizeof(T)) : items;
@@ -62,7 +63,7 @@ template <class Problem, class Tape> struct attend_query_gradient_launch {
     if (k0 < Problem::keys) copy(lane, buffers, key, value, k0);
     lane.copy_commit();
     typename Tape::head_slots of_head;
-    Tape::set_head(of_head, a.arguments, batch, head);
+    Tape::set_head(lane, of_head, a, batch, head);
     T lse[2], delta[2];
     FORMWORK_UNROLL
     for (int r = 0; r < 2; ++r) {

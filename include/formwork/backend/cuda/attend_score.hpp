@@ -3,21 +3,10 @@
 #pragma once
 
 #include "../../kernels/score_tape.hpp"
+#include "attend_random.hpp"
 #include "attend_tile.hpp"
 
 namespace formwork::cuda {
-
-// Where the four elements of a tile stand: rows row and row + 8, columns column and column + 1. Transposed: rows are keys.
-template <bool Transposed> struct tile_position {
-  int row, column;
-  FORMWORK_DEVICE int query(int w) const { return Transposed ? column + w % 2 : row + w / 2 * 8; }
-  FORMWORK_DEVICE int key(int w) const { return Transposed ? row + w / 2 * 8 : column + w % 2; }
-};
-struct one_position {
-  int q, k;
-  FORMWORK_DEVICE int query(int) const { return q; }
-  FORMWORK_DEVICE int key(int) const { return k; }
-};
 
 template <class T, int Score, int Derivative, int Mask, class Arguments, class Tape> struct attend_tape;
 template <class T, int Score, int Derivative, int Mask, class Arguments, class... I>
@@ -25,19 +14,21 @@ struct attend_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
   static constexpr int size = sizeof...(I), score = Score, derivative = Derivative, mask = Mask;
   using facts = score_facts<Score, Derivative, Mask, Arguments, tape<I...>>;
   using traits = typename facts::traits;
-  using head_slots = lane_slots<T, 1, size>;
+  static constexpr bool weighs = facts::weight >= 0;
+  struct head_slots : lane_slots<T, 1, size>, detail::head_randomness<facts::draws != 0> {};
   template <int Width> using slots = lane_slots<T, Width, size>;
 
   // The slots of one head; `position` is of no meaning to them.
-  FORMWORK_DEVICE static void set_head(head_slots& head, void* const* arguments, int batch, int number) {
+  template <class Lane, int Count> FORMWORK_DEVICE static void set_head(Lane const& lane, head_slots& head, kernel_arguments<Count> const& a, int batch, int number) {
     const T none[1] = {T(0)};
-    run_all<-1, 0, 1>(head, head, none, none, one_position{0, 0}, arguments, batch, number, std::make_index_sequence<sizeof...(I)>{});
+    if constexpr (facts::draws != 0) head.set(*a.random, a.iteration, batch, number);
+    run_all<-1, 0, 1>(lane, head, head, none, none, one_position{0, 0}, a.arguments, batch, number, std::make_index_sequence<sizeof...(I)>{});
   }
 
   // The instructions that `What` needs and `Done` did not.
-  template <int What, int Done, int Width, class Position>
-  FORMWORK_DEVICE static void run(head_slots const& head, slots<Width>& here, T const (&s)[Width], T const (&dz)[Width], Position const& at, void* const* arguments) {
-    run_all<What, Done, Width>(head, here, s, dz, at, arguments, 0, 0, std::make_index_sequence<sizeof...(I)>{});
+  template <int What, int Done, int Width, class Lane, class Position>
+  FORMWORK_DEVICE static void run(Lane const& lane, head_slots const& head, slots<Width>& here, T const (&s)[Width], T const (&dz)[Width], Position const& at, void* const* arguments) {
+    run_all<What, Done, Width>(lane, head, here, s, dz, at, arguments, 0, 0, std::make_index_sequence<sizeof...(I)>{});
   }
 
   template <class Slots> FORMWORK_DEVICE static bool visible([[maybe_unused]] head_slots const& head, [[maybe_unused]] Slots const& here, [[maybe_unused]] int w) {
@@ -59,7 +50,7 @@ struct attend_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
 
  private:
   static constexpr typename facts::flags find_per_head() {
-    constexpr bool varies[] = {(I::what == opcode::score || I::what == opcode::score_gradient || I::what == opcode::lookup_gradient ||
+    constexpr bool varies[] = {(I::what == opcode::random || I::what == opcode::score || I::what == opcode::score_gradient || I::what == opcode::lookup_gradient ||
                                 (I::what == opcode::index && (I::inner == query_axis || I::inner == key_axis)))...};
     constexpr int in[][5] = {{operand_slot<I, 0>(), operand_slot<I, 1>(), operand_slot<I, 2>(), operand_slot<I, 3>(),
                               operand_slot<I, 4>()}...};
@@ -78,9 +69,9 @@ struct attend_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
     else return !per_head.at[k] && facts::template needed<What>.at[k] && !facts::template needed<Done>.at[k];
   }
 
-  template <int What, int Done, int Width, class Slots, class Position, std::size_t... K>
-  FORMWORK_DEVICE static void run_all(head_slots const& head, Slots& here, T const (&s)[Width], T const (&dz)[Width], Position const& at, void* const* arguments, int batch, int number, std::index_sequence<K...>) {
-    (one<runs<What, Done>(static_cast<int>(K)), I, static_cast<int>(K)>(head, here, s, dz, at, arguments, batch, number), ...);
+  template <int What, int Done, int Width, class Lane, class Slots, class Position, std::size_t... K>
+  FORMWORK_DEVICE static void run_all(Lane const& lane, head_slots const& head, Slots& here, T const (&s)[Width], T const (&dz)[Width], Position const& at, void* const* arguments, int batch, int number, std::index_sequence<K...>) {
+    (one<runs<What, Done>(static_cast<int>(K)), I, static_cast<int>(K)>(lane, head, here, s, dz, at, arguments, batch, number), ...);
   }
 
   template <int K, class Slots, class V> FORMWORK_DEVICE static void set(Slots& here, int w, V v) {
@@ -96,10 +87,12 @@ struct attend_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
     return (0 + ... + facts::template table_term<typename argument_at<Arguments, N::argument>::row, A>(value<N::template in<A>()>(head, here, w)));
   }
 
-  template <bool Runs, class N, int K, int Width, class Slots, class Position>
-  FORMWORK_DEVICE static void one([[maybe_unused]] head_slots const& head, [[maybe_unused]] Slots& here, [[maybe_unused]] T const (&s)[Width], [[maybe_unused]] T const (&dz)[Width], [[maybe_unused]] Position const& at,
-                                  [[maybe_unused]] void* const* arguments, [[maybe_unused]] int batch, [[maybe_unused]] int number) {
-    if constexpr (Runs) {
+  template <bool Runs, class N, int K, int Width, class Lane, class Slots, class Position>
+  FORMWORK_DEVICE static void one([[maybe_unused]] Lane const& lane, [[maybe_unused]] head_slots const& head, [[maybe_unused]] Slots& here, [[maybe_unused]] T const (&s)[Width], [[maybe_unused]] T const (&dz)[Width],
+                                  [[maybe_unused]] Position const& at, [[maybe_unused]] void* const* arguments, [[maybe_unused]] int batch, [[maybe_unused]] int number) {
+    if constexpr (Runs && N::what == opcode::random) {
+      detail::draw_pairs(lane, detail::pair_blocks<typename argument_at<Arguments, N::argument>::row>(head, static_cast<std::uint32_t>(N::inner)), at, here.f[K]);
+    } else if constexpr (Runs) {
       FORMWORK_UNROLL
       for (int w = 0; w < Width; ++w) {
         if constexpr (N::what == opcode::constant) set<K>(here, w, N::number);

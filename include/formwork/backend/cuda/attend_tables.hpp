@@ -55,7 +55,7 @@ template <class... I> struct line_facts<tape<I...>> {
     for (int k = 0; k < size; ++k) {
       if (f[k].known) c[k] = f[k].query * line_query_step(d) + f[k].key * line_key_step(d) == 0;
       else {
-        c[k] = what[k] != opcode::score && what[k] != opcode::score_gradient;
+        c[k] = what[k] != opcode::score && what[k] != opcode::score_gradient && what[k] != opcode::random;
         for (int x : in[k])
           if (x >= 0) c[k] = c[k] && c[x];
       }
@@ -156,11 +156,11 @@ struct attend_tables<attend_tape<T, Score, Derivative, Mask, Arguments, tape<I..
           const bool there = number < lines && column >= 0 && column < Columns;
           if (there) sum += x[row * stride + column];
           if constexpr (d == detail::line::none) {
-            give<N>(lane, table, there ? place<N>(head, arguments, q0 + row, k0 + column) : -1, sum);
+            give<N>(lane, table, there ? place<N>(lane, head, arguments, q0 + row, k0 + column) : -1, sum);
             sum = T(0);
           }
         }
-        if constexpr (d != detail::line::none) give<N>(lane, table, number < lines ? place<N>(head, arguments, q0 + start_row, k0 + start_column) : -1, sum);
+        if constexpr (d != detail::line::none) give<N>(lane, table, number < lines ? place<N>(lane, head, arguments, q0 + start_row, k0 + start_column) : -1, sum);
       }
     }
   }
@@ -171,10 +171,10 @@ struct attend_tables<attend_tape<T, Score, Derivative, Mask, Arguments, tape<I..
   }
 
   // The element of a table that belongs to a pair.
-  template <class N> FORMWORK_DEVICE static int place(head_slots const& head, void* const* arguments, int q, int k) {
+  template <class N, class Lane> FORMWORK_DEVICE static int place(Lane const& lane, head_slots const& head, void* const* arguments, int q, int k) {
     const T none[1] = {T(0)};
     typename tape_t::template slots<1> here;
-    tape_t::template run<facts::for_places, 0>(head, here, none, none, one_position{q, k}, arguments);
+    tape_t::template run<facts::for_places, 0>(lane, head, here, none, none, one_position{q, k}, arguments);
     return place_of<N>(head, here, std::make_integer_sequence<int, N::inputs - 1>{});
   }
   template <class N, int... A> FORMWORK_DEVICE static int place_of([[maybe_unused]] head_slots const& head, [[maybe_unused]] typename tape_t::template slots<1> const& here, std::integer_sequence<int, A...>) {
