@@ -109,12 +109,13 @@
 #include "passes/uses.hpp"
 #include "passes/group.hpp"
 #include "passes/order.hpp"
+#include "passes/stages.hpp"  // how often a row is walked along
+#include "passes/matrix_access.hpp"
 #include "passes/prologue.hpp"  // operands computed where they are read
 #include "passes/loop_order.hpp"
 #include "passes/fuse_operands.hpp"
 #include "passes/fuse_siblings.hpp"
-#include "passes/fuse.hpp"    // nodes -> kernels
-#include "passes/stages.hpp"  // how often a row is walked along
+#include "passes/fuse.hpp"  // nodes -> kernels
 #include "passes/storage.hpp"
 #include "passes/plan.hpp"  // liveness, one workspace, offsets
 #include "passes/cost.hpp"
@@ -130,6 +131,7 @@
 #include "kernels/frozen.hpp"
 #include "kernels/tape.hpp"
 #include "kernels/tape_traits.hpp"
+#include "kernels/tape_prologue.hpp"
 #include "kernels/tape_row.hpp"
 #include "kernels/launch.hpp"
 #include "kernels/contract_schedule.hpp"  // tile sizes

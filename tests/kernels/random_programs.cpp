@@ -12,15 +12,24 @@ using namespace formwork::testing;
 
 namespace {
 
-struct tally { long outputs = 0, blunt = 0; };
+struct tally { long outputs = 0, blunt = 0, prologues = 0, statistics = 0; };
 
 // The largest error over outputs, as a part of what is allowed.
-double worst(graph const& d, program_data const& data, walk_order order, tally& t) {
+double worst(graph const& d, program_data const& data, walk_order order, tally& t, fuse_options options) {
   auto bounds = rounding_bounds(d, [&](interpreter& run) {
     load(run, data);
     run.set_random(5, 3);
   });
-  fusion f = fuse(canonicalize(rematerialize(d)));
+  fusion f = fuse(canonicalize(rematerialize(d)), options);
+  for (group const& k : f.groups)
+    for (int q : k.prologue) {
+      if (q < 0) continue;
+      ++t.prologues;
+      for (int x : f.reads[static_cast<std::size_t>(q)]) {
+        const int p = f.owner[static_cast<std::size_t>(x)];
+        t.statistics += p >= 0 && f.groups[static_cast<std::size_t>(p)].row_reductions && f.g[x].shape.elements() == f.groups[static_cast<std::size_t>(p)].rows;
+      }
+    }
   memory_plan m = plan_memory(f);
   auto p = std::make_unique<program_buffer>(freeze(f, m, lower(f, m)));
   kernel_machine run(*p, m, d, order);
@@ -37,7 +46,7 @@ double worst(graph const& d, program_data const& data, walk_order order, tally& 
   return most;
 }
 
-void check_seed(random_program_options o, tally& t) {
+void check_seed(random_program_options o, tally& t, fuse_options options = {}) {
   CAPTURE(o.seed, o.nodes, o.loops);
   graph g = random_program(o).make();
   REQUIRE(problem_of(g) == "");
@@ -45,16 +54,17 @@ void check_seed(random_program_options o, tally& t) {
   program_data data(d, {-0.7, 0.7, 50, o.seed});
   walk_order orders[] = {{false, false, 8}, {true, true, 8}, {false, false, 1}};
   double most = 0;
-  REQUIRE_NOTHROW(most = worst(d, data, orders[o.seed % 3], t));
+  REQUIRE_NOTHROW(most = worst(d, data, orders[o.seed % 3], t, options));
   CHECK(most <= 1);
 }
 
 // The bounds must have teeth, but for the few outputs that cancel to almost nothing.
-void check_seeds(unsigned first, unsigned last, random_program_options o) {
+tally check_seeds(unsigned first, unsigned last, random_program_options o, fuse_options options = {}) {
   tally t;
-  for (o.seed = first; o.seed <= last; ++o.seed) check_seed(o, t);
+  for (o.seed = first; o.seed <= last; ++o.seed) check_seed(o, t, options);
   CAPTURE(t.blunt, t.outputs);
   CHECK(t.blunt * 50 <= t.outputs);
+  return t;
 }
 
 void check_seed(random_program_options o) {
@@ -71,6 +81,12 @@ TEST_CASE("kernels of random programs: many operations") { check_seeds(1, 300, {
 TEST_CASE("kernels of random programs: a loop") { check_seeds(1, 400, {.nodes = 5, .loops = 1}); }
 TEST_CASE("kernels of random programs: several loops") { check_seeds(1, 300, {.nodes = 10, .loops = 3}); }
 TEST_CASE("kernels of random programs: large") { check_seeds(1, 200, {.nodes = 40, .loops = 3}); }
+TEST_CASE("kernels of random programs: products that compute their operands") {
+  const tally few = check_seeds(1, 400, {.nodes = 8, .loops = 0}, {.prologues = true}), many = check_seeds(401, 600, {.nodes = 25, .loops = 2}, {.prologues = true});
+  CAPTURE(few.prologues, many.prologues, few.statistics, many.statistics);
+  CHECK(few.prologues + many.prologues > 200);
+  CHECK(few.statistics + many.statistics > 20);
+}
 
 // Seeds that were wrong once.
 TEST_CASE("kernels of random programs: a value at hand is also read from memory in another order") {

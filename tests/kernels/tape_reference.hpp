@@ -232,6 +232,7 @@ class kernel_machine {
           case opcode::map: case opcode::cast: v = computed(i, l); break;
           case opcode::accumulator: v = static_cast<float>(accumulated.at(product - 1).at(static_cast<std::size_t>(l))); break;
           case opcode::store: write(i.argument, element(), value_of(i.in[0], l)); break;
+          case opcode::operand: computed_operand = value_of(i.in[0], l); break;
           case opcode::keep: kept[static_cast<std::size_t>(i.argument)][static_cast<std::size_t>(c + l)] = value_of(i.in[0], l); break;
           case opcode::recall: lane_value[static_cast<std::size_t>(i.in[0])][static_cast<std::size_t>(l)] = kept[static_cast<std::size_t>(i.argument)][static_cast<std::size_t>(c + l)]; break;
           case opcode::reduce_sum: sums[static_cast<std::size_t>(s)] += value_of(i.in[0], l); break;
@@ -299,8 +300,36 @@ class kernel_machine {
     each_block(finish);
   }
 
+  // The elements [batch, outer, inner] of an operand that the kernel computes; none where it lies in memory.
+  double computed_operand = 0;
+  std::vector<double> prologue(int which) {
+    std::vector<double> x;
+    for (int s = 0; s < k->instructions; ++s) {
+      instruction const& end = at(s);
+      if (end.what != opcode::operand || end.extent != which) continue;
+      const matrix_strides m = k->matrix[which];
+      for (long n = 0; n < k->batch; ++n)
+        for (long o = 0; o < (which == 0 ? k->rows : k->columns); ++o)
+          for (long d = 0; d < k->depth; ++d) {
+            const long where = n * m.batch + o * m.outer + d * m.inner;
+            start_row(where / end.inner);
+            row_level(which + 1);
+            elements(which + 1, where % end.inner, 1);
+            x.push_back(computed_operand);
+          }
+    }
+    return x;
+  }
+
   void contract() {
     auto const &a = k->matrix[0], &b = k->matrix[1];
+    const std::vector<double> left = prologue(0), right = prologue(1);
+    auto of_a = [&](long n, long row, long d) {
+      return left.empty() ? read(0, n * a.batch + row * a.outer + d * a.inner) : left[static_cast<std::size_t>((n * k->rows + row) * k->depth + d)];
+    };
+    auto of_b = [&](int number, long n, long column, long d) {
+      return right.empty() ? read(number, n * b.batch + column * b.outer + d * b.inner) : right[static_cast<std::size_t>((n * k->columns + column) * k->depth + d)];
+    };
     for (long n = 0; n < k->batch; ++n)
       for (long row = 0; row < k->rows; ++row)
         each_block([&](long c, int count) {
@@ -309,9 +338,7 @@ class kernel_machine {
             if (at(s).what != opcode::accumulator) continue;
             auto& x = sum.emplace_back(static_cast<std::size_t>(order.lanes), 0.0);
             for (int l = 0; l < count; ++l)
-              for (long d = 0; d < k->depth; ++d)
-                x[static_cast<std::size_t>(l)] +=
-                    read(0, n * a.batch + row * a.outer + d * a.inner) * read(static_cast<int>(sum.size()), n * b.batch + (c + l) * b.outer + d * b.inner);
+              for (long d = 0; d < k->depth; ++d) x[static_cast<std::size_t>(l)] += of_a(n, row, d) * of_b(static_cast<int>(sum.size()), n, c + l, d);
           }
           start_row(n * k->rows + row);
           row_level(0);

@@ -7,6 +7,7 @@
 #include "formwork/ops/gelu.hpp"
 #include "formwork/ops/tanh.hpp"
 #include "formwork/passes/canonicalize.hpp"
+#include "formwork/passes/describe_fusion.hpp"
 #include "formwork/passes/plan.hpp"
 #include "formwork/passes/rematerialize.hpp"
 #include "support/program_test.hpp"
@@ -22,7 +23,7 @@ std::vector<std::string> kernels_of(fusion const& f) {
   for (int k : f.order) {
     std::string& text = all.emplace_back(name_of(f.groups[static_cast<std::size_t>(k)].what));
     text += ':';
-    for (int m : f.groups[static_cast<std::size_t>(k)].members) {
+    for (int m : all_members(f, f.groups[static_cast<std::size_t>(k)])) {
       node const& n = f.g[m];
       text += ' ' + std::string(n.what == kind::map ? n.op->name : name_of(n.what));
       if (f.stored[static_cast<std::size_t>(m)] && f.owner[static_cast<std::size_t>(m)] == k) text += '!';
@@ -50,6 +51,22 @@ struct normalized {
   using up_t = linear<16, 24, without_bias>;
   BOOST_HANA_DEFINE_STRUCT(normalized, (norm_t, norm), (up_t, up));
   constexpr auto operator()(auto const& x) const { return up(norm(x)); }
+};
+struct layer_then_product {
+  using norm_t = layer_norm<16>;
+  using up_t = linear<16, 24, without_bias>;
+  BOOST_HANA_DEFINE_STRUCT(layer_then_product, (norm_t, norm), (up_t, up));
+  constexpr auto operator()(auto const& x) const { return up(norm(x)); }
+};
+struct several_after_norm {
+  using norm_t = rms_norm<16>;
+  using up_t = linear<16, 24, without_bias>;
+  using to_t = linear<16, 12, without_bias>;
+  BOOST_HANA_DEFINE_STRUCT(several_after_norm, (norm_t, norm), (up_t, up), (up_t, gate), (to_t, to));
+  constexpr auto operator()(auto const& x) const {
+    auto y = norm(x);
+    return matmul(matrix_transpose(silu(gate(y)) * up(y)), to(y));
+  }
 };
 using x12x16 = numbers<shape<12, 16>>;
 
@@ -174,4 +191,34 @@ TEST_CASE("fuse: two products that meet in an elementwise operation are one kern
           auto y = matmul(in.x, m.a);
           return y * matmul(y, m.b);
         })).size() == 2);
+}
+
+TEST_CASE("fuse: with prologues, an RMS norm before products leaves one value per row, and the products normalize") {
+  using texts = std::vector<std::string>;
+  CHECK(kernels_of(forward<normalized, x12x16>(of_input, {.prologues = true})) ==
+        texts{"rows: square sum multiply add rsqrt!", "contract: multiply multiply contract!"});
+  const fusion f = forward<normalized, x12x16>(of_input, {.prologues = true});
+  CHECK(stored_of(f, dims{12, 1}) == 1);
+  CHECK(stored_of(f, dims{12, 16}) == 0);
+  CHECK(describe(f).starts_with("rows [12, 16] rows 12: square%"));
+  CHECK(describe(f).find("\ncontract [12, 24]: multiply%") != std::string::npos);
+  CHECK(plan_memory(f).workspace_bytes == 64);  // 12 values
+
+  // Several products normalize for themselves, two that share a kernel once.
+  CHECK(kernels_of(forward<several_after_norm, x12x16>([](auto const& m, auto const& in) { return m(in.x); }, {.prologues = true})) ==
+        texts{"rows: square sum multiply add rsqrt!", "contract: multiply multiply contract!", "contract: multiply multiply contract contract silu multiply!", "contract: contract!"});
+  // A layer norm's mean is a second value per row.
+  CHECK(kernels_of(forward<layer_then_product, x12x16>(of_input, {.prologues = true})) ==
+        texts{"rows: sum multiply! subtract square sum multiply add rsqrt!", "contract: subtract multiply multiply add contract!"});
+}
+
+TEST_CASE("fuse: with prologues, what is not cheap is computed once") {
+  using texts = std::vector<std::string>;
+  const auto of = [](auto f) { return kernels_of(forward<one<shape<16, 24>>, x12x16>(f, {.prologues = true})); };
+  CHECK(of([](auto const& m, auto const& in) { return matmul(gelu(in.x), m.a); }) == texts{"contract: gelu contract!"});
+  CHECK(of([](auto const& m, auto const& in) { return matmul(softmax(in.x), m.a); }) == texts{"rows: maximum subtract exp sum reciprocal multiply!", "contract: contract!"});
+  CHECK(kernels_of(forward<two<shape<16, 24>, shape<16, 16>>, x12x16>([](auto const& m, auto const& in) {
+          auto y = gelu(in.x);
+          return tanh(matmul(y, m.a)) + sum<>(matmul(y, m.b));
+        }, {.prologues = true}))[0] == "rows: gelu!");
 }

@@ -195,6 +195,19 @@ TEST_CASE("assign: products with work before and after them are one kernel") {
   assign(y, matmul(scaled, w));
   CHECK(near(values(y), product_of(x, w, M, N, K, [&](double v, long i, long k) { return v * column(i, 0) * gain(k); }, same), 64));
 
+  // And both halves: a kernel for the sums along rows, which leaves a value per row, and the product.
+  const auto normed = [](auto a, auto g, auto b) { return matmul(divide_by_rms(a) * g, b); };
+  assign(y, normed, x, gain, w);
+  std::vector<double> rms(M);
+  for (long i = 0; i < M; ++i) {
+    for (long k = 0; k < K; ++k) rms[static_cast<std::size_t>(i)] += double(x(i, k)) * x(i, k) / K;
+    rms[static_cast<std::size_t>(i)] = std::sqrt(rms[static_cast<std::size_t>(i)] + 1e-5);
+  }
+  CHECK(near(values(y), product_of(x, w, M, N, K, [&](double v, long i, long k) { return v / rms[static_cast<std::size_t>(i)] * gain(k); }, same), 64));
+  using norm_then_product = assignment<std::tuple<decltype(as_view(y))>, decltype(defer(normed, x, gain, w))>;
+  CHECK(norm_then_product::kernels == 2);
+  CHECK(norm_then_product::workspace_bytes == 3 * 64);
+
   // Both operands, and one that is read by columns.
   auto turned = random_tensor<shape<N, K>>(6);
   auto right = transpose<1, 0>(exp(turned));

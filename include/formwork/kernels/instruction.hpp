@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "../passes/matrix_access.hpp"
 #include "../passes/stages.hpp"
 #include "../passes/storage.hpp"
 
@@ -56,9 +57,6 @@ struct argument {
   long offset = 0;       // elements
   int node = -1;
 };
-
-// A matrix operand of a product, or a head operand of attention: element strides.
-struct matrix_strides { long batch = 0, outer = 0, inner = 0; };
 
 // What a kernel is, apart from its tape and its arguments.
 struct kernel_shape {

@@ -24,14 +24,9 @@ class contract_lowering : lowering {
     r.from = where(a.source);
     r.offset = a.offset;
     r.node = a.source;
-    int rank = a.shape.rank;
-    address b = coalesce(a.shape, a.stride, 0, rank - 2);
-    if (!a.ok || b.rank > 1) throw "a product's operand has batch axes that no single stride describes: copy it first";
-    k.matrix[which].batch = b.rank == 1 ? b.stride[0] : 0;
-    // A: outer is the row; B: outer is the column. An axis of size 1 has no stride.
-    auto step = [&](int axis) { return a.shape.size[axis] == 1 ? 0 : a.stride.size[axis]; };
-    k.matrix[which].outer = step(which == 0 ? rank - 2 : rank - 1);
-    k.matrix[which].inner = step(which == 0 ? rank - 1 : rank - 2);
+    const matrix_access read = as_matrix(a, which);
+    if (!read.ok) throw "a product's operand has batch axes that no single stride describes: copy it first";
+    k.matrix[which] = read.stride;
     k.arguments.push_back(r);
   }
 
@@ -88,8 +83,7 @@ class contract_lowering : lowering {
 
   // An operand that the kernel computes: strides as if it lay in memory, and no address.
   constexpr void computed_matrix_operand(int x, int which) {
-    const computed_operand c = read_computed(g, x, which);
-    k.matrix[which] = {c.batch, c.outer, c.inner};
+    k.matrix[which] = read_computed(g, x, which).stride;
     argument none;
     none.type = g[x].type;
     k.arguments.push_back(none);
@@ -101,7 +95,7 @@ class contract_lowering : lowering {
     kernel_data part;
     part.type = k.type;
     contract_lowering prologue(f, m, group_.prologue[which], part);
-    const int slot_of_x = prologue.lower_elements(c.at.source, g[c.at.source].shape.elements() / c.columns);
+    const int slot_of_x = prologue.lower_elements(c.at.source, c.columns);
     const int slots = static_cast<int>(k.tape.size()), arguments = static_cast<int>(k.arguments.size()), stage = which + 1;
     for (argument const& a : part.arguments) k.arguments.push_back(a);
     for (instruction i : part.tape) {
@@ -119,11 +113,11 @@ class contract_lowering : lowering {
     add(end);
   }
 
-  // All members over `rows` rows; the slot of member x.
-  constexpr int lower_elements(int x, long rows) {
+  // All members over rows of `columns` elements; the slot of member x.
+  constexpr int lower_elements(int x, long columns) {
     stages = plan_stages(f, group_);
-    domain = refine(group_.domain, g[x].shape);
-    split = split_at(domain, rows);
+    domain = prologue_domain(g, group_, x, columns);
+    split = split_at(domain, domain.elements() / columns);
     slot.assign(group_.members.size(), -1);
     for (std::size_t i = 0; i < group_.members.size(); ++i) lower_member(i);
     return slot[static_cast<std::size_t>(member_index(group_, x))];

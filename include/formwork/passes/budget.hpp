@@ -14,6 +14,7 @@ namespace formwork {
 
 struct rematerialize_options {
   long budget_bytes = -1;  // of memory_plan::workspace_bytes; below 0: no budget
+  fuse_options fusing{};   // of the program that is planned
 };
 
 // Values that are computed again for a budget's sake, by their numbers in the program (keep and recompute taken out).
@@ -38,8 +39,8 @@ namespace detail {
 
 class budget_searcher {
  public:
-  constexpr budget_searcher(graph const& g, std::vector<remat_choice> const& pins, budget_search state, long budget_bytes)
-      : from(g), m(g, pins), s(state), budget(budget_bytes) {}
+  constexpr budget_searcher(graph const& g, std::vector<remat_choice> const& pins, budget_search state, rematerialize_options o)
+      : from(g), m(g, pins), s(state), budget(o.budget_bytes), fusing(o.fusing) {}
 
   // Goes on until after the next plan.
   constexpr budget_search run() {
@@ -75,12 +76,13 @@ class budget_searcher {
   rematerializer m;
   budget_search s;
   long budget;
+  fuse_options fusing;
   std::vector<candidate> candidates;
   std::vector<int> seen;
   int stamp = 0;
 
   constexpr rematerialize_choices planned(rematerialize_choices c) {
-    c.workspace_bytes = plan_memory(fuse(canonicalize(m.emit()))).workspace_bytes;
+    c.workspace_bytes = plan_memory(fuse(canonicalize(m.emit()), fusing)).workspace_bytes;
     return c;
   }
 
@@ -195,7 +197,7 @@ class budget_searcher {
 // One step of a search.
 constexpr budget_search advance(graph const& g, budget_search const& s, rematerialize_options options) {
   detail::unpinned u = detail::take_pins(g);
-  return detail::budget_searcher(u.g, u.pin, s, options.budget_bytes).run();
+  return detail::budget_searcher(u.g, u.pin, s, options).run();
 }
 
 constexpr rematerialize_choices search_choices(graph const& g, rematerialize_options options) {
@@ -209,7 +211,7 @@ constexpr long smallest_workspace(graph const& g) { return search_choices(g, {.b
 
 constexpr graph rematerialize(graph const& g, rematerialize_choices const& c) {
   detail::unpinned u = detail::take_pins(g);
-  return detail::budget_searcher(u.g, u.pin, {}, 0).program(c);
+  return detail::budget_searcher(u.g, u.pin, {}, {}).program(c);
 }
 
 // Throws where the choices of a search do not meet their budget.
@@ -223,14 +225,15 @@ constexpr graph rematerialize(graph const& g, rematerialize_options options) {
   return options.budget_bytes < 0 ? rematerialize(g) : rematerialize(g, within(options, search_choices(g, options)));
 }
 
-// The same choices as search_choices, found in constant expressions of one plan each. Program::traced is the program.
+// The same choices as search_choices, found in constant expressions of one plan each. Program::traced is the program,
+// Program::fusing how it is fused.
 // Where the budget cannot be met they are those of the smallest workspace.
 template <class Program, long Budget, int Step = 0> struct found_choices {
   static constexpr budget_search last = [] {
     if constexpr (Step == 0) return budget_search{};
     else return found_choices<Program, Budget, Step - 1>::state;
   }();
-  static constexpr budget_search state = advance(thaw(Program::traced), last, {.budget_bytes = Budget});
+  static constexpr budget_search state = advance(thaw(Program::traced), last, {.budget_bytes = Budget, .fusing = Program::fusing});
 };
 
 template <class Program, long Budget, int Step = 0> constexpr rematerialize_choices search_choices_in_steps() {

@@ -15,7 +15,7 @@ namespace formwork {
 
 struct fuse_options {
   bool apart = false;      // every node a kernel of its own: what fusion is tested against
-  bool prologues = false;  // a product computes its operands' elements where it reads them; on the CPU
+  bool prologues = false;  // a product computes its operands' elements where it reads them
 };
 
 namespace detail {
@@ -362,7 +362,7 @@ class fuser : operand_reader {
 constexpr fusion fuse(graph const& g, fuse_options options = {}) {
   fusion f = detail::fuser(g, options).run();
   detail::settle(f);
-  if (options.prologues && !options.apart) detail::absorb_prologues(f);
+  if (options.prologues && !options.apart) detail::prologue_absorber(f).run();
   detail::order_groups(f);
   return f;
 }

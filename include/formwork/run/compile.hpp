@@ -16,8 +16,8 @@ template <class Source> struct repeat_stands_inside_a_repeat;
 template <class Source, class Budget, class Smallest> struct workspace_budget_is_too_small;
 }  // namespace error
 
-constexpr program_buffer compile(graph const& g, rematerialize_choices const& choices = {}) {
-  fusion f = fuse(canonicalize(rematerialize(g, choices)));
+constexpr program_buffer compile(graph const& g, rematerialize_choices const& choices = {}, fuse_options fusing = {}) {
+  fusion f = fuse(canonicalize(rematerialize(g, choices)), fusing);
   memory_plan m = plan_memory(f);
   return freeze(f, m, lower(f, m));
 }
@@ -28,6 +28,11 @@ namespace detail {
 template <class Source> constexpr long budget_of() {
   if constexpr (requires { Source::workspace_budget; }) return Source::workspace_budget;
   else return -1;
+}
+
+template <class Source> constexpr fuse_options fusing_of() {
+  if constexpr (requires { Source::prologues; }) return {.prologues = Source::prologues};
+  else return {};
 }
 
 template <class Source, class Program> constexpr rematerialize_choices choices_of() {
@@ -54,13 +59,15 @@ constexpr bool nests_loops(graph_buffer const& g) {
 }  // namespace detail
 
 // Source::make() is a constexpr function that gives the graph. A member Source::workspace_budget, in bytes, asks for a
-// workspace of at most that much (below 0 for nothing): values are computed again rather than kept (passes/budget.hpp). `value` is the
-// program as exact constexpr data.
+// workspace of at most that much (below 0 for nothing): values are computed again rather than kept (passes/budget.hpp). A member
+// Source::prologues = true lets products compute their operands (passes/prologue.hpp). `value` is the program as exact
+// constexpr data.
 template <class Source> struct compiled {
   static constexpr graph_buffer traced = freeze(Source::make());
   static_assert(require<!detail::nests_loops(traced), error::repeat_stands_inside_a_repeat<Source>>);
+  static constexpr fuse_options fusing = detail::fusing_of<Source>();
   static constexpr rematerialize_choices choices = detail::choices_of<Source, compiled>();
-  static constexpr program_buffer buffer = compile(thaw(traced), choices);
+  static constexpr program_buffer buffer = compile(thaw(traced), choices, fusing);
   static constexpr auto value = cut<buffer.kernel_count, buffer.instruction_count, buffer.argument_count>(buffer);
   static constexpr int kernels = buffer.kernel_count;
 };

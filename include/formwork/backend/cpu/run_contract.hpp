@@ -2,6 +2,7 @@
 // are f32 or f64, whatever the operands are stored as.
 #pragma once
 
+#include "../../kernels/tape_prologue.hpp"
 #include "contract.hpp"
 #include "contract_row.hpp"
 #include "execute.hpp"
@@ -101,47 +102,33 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
     }
   };
 
-  // The slot of the instruction that ends the prologue of an operand, or -1.
-  template <class... I> static constexpr int end_of(tape<I...>, int which) {
-    int n = 0, found = -1;
-    ((found = I::what == opcode::operand && I::extent == which ? n : found, ++n), ...);
-    return found;
-  }
-  template <class... I> static constexpr long columns_of(tape<I...>, int end) {
-    constexpr long inner[] = {I::inner...};
-    return inner[end];
-  }
-  template <class... I> static constexpr int result_of(tape<I...>, int end) {
-    constexpr int in[] = {operand_slot<I, 0>()...};
-    return in[end];
-  }
-
-  // An operand whose elements are computed while they are packed: stage Which + 1 of the tape.
+  // An operand whose elements are computed while they are packed, and rounded as if they had been stored.
   template <int Which, class Strides> struct prologue {
-    static constexpr bool k_contiguous = Strides::extent(1) == 1;
-    static constexpr int end = end_of(Tape{}, Which);
-    static constexpr long columns = columns_of(Tape{}, end), across = (k_contiguous ? Strides::stride(0) : Strides::extent(1)) / columns;
+    using part = tape_prologue<Tape, Which>;
+    using place = prologue_rows<Strides, part::columns>;
+    static constexpr bool k_contiguous = place::along_k;
     launch_context const& ctx;
 
     template <int Width>
     [[gnu::flatten]] FORMWORK_INLINE pack<T, Width> load(std::ptrdiff_t batch, std::ptrdiff_t outer, std::ptrdiff_t k, int count) const {
       static_assert(Width == runner::width);
-      const std::ptrdiff_t row = batch * (Strides::extent(0) / columns) + (k_contiguous ? outer : k) * across, column = k_contiguous ? k : outer;
+      const std::ptrdiff_t column = place::column(outer, k);
       typename runner::row_t rows;
       typename runner::pointers p;
-      runner::rows::set_pointers(p, ctx.arguments, row);
-      runner::rows::template run<Which + 1>(ctx, rows, p);
+      runner::rows::set_pointers(p, ctx.arguments, place::row(batch, outer, k));
+      runner::rows::template run<part::stage>(ctx, rows, p);
       typename runner::element_t here;
       typename epilogue::extras none;
-      if (count == Width) runner::template run_elements<Which + 1, true>(ctx, rows, here, p, column, count, none);
-      else runner::template run_elements<Which + 1, false>(ctx, rows, here, p, column, count, none);
-      const pack<T, Width> x = element_value<typename runner::traits, result_of(Tape{}, end), slot_class::floating>(rows, here);
+      if (count == Width) runner::template run_elements<part::stage, true>(ctx, rows, here, p, column, count, none);
+      else runner::template run_elements<part::stage, false>(ctx, rows, here, p, column, count, none);
+      const pack<T, Width> exact = element_value<typename runner::traits, part::result, slot_class::floating>(rows, here);
+      const pack<T, Width> x = detail::decode<T, stored<Which>, Width>(detail::encode<stored<Which>>(exact));
       return count == Width ? x : select(pack<T, Width>::iota(T(0)) < pack<T, Width>(static_cast<T>(count)), x, pack<T, Width>(T(0)));
     }
   };
 
   template <int Which, class Strides> FORMWORK_INLINE static auto operand(launch_context const& ctx) {
-    if constexpr (end_of(Tape{}, Which) >= 0) return prologue<Which, Strides>{ctx};
+    if constexpr (tape_prologue<Tape, Which>::is_there) return prologue<Which, Strides>{ctx};
     else return detail::make_operand<T, stored<Which>, Strides>(ctx.arguments[Which]);
   }
 
