@@ -188,6 +188,7 @@
 #include "backend/cuda/entry.hpp"
 #include "backend/cuda/tape_elements.hpp"
 #include "backend/cuda/contract_operand.hpp"
+#include "backend/cuda/contract_prologue.hpp"
 #include "backend/cuda/contract_sums.hpp"
 #include "backend/cuda/contract_epilogue.hpp"
 #include "backend/cuda/contract.hpp"

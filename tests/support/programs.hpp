@@ -25,6 +25,9 @@ template <class Function, class Module, class Inputs = nothing> struct values_of
   static constexpr graph make() { return simplify(trace<Function, Module, Inputs>()); }
 };
 
+// The same with products that compute their operands.
+template <class Source> struct with_prologues : Source { static constexpr bool prologues = true; };
+
 // The same with 16-bit storage.
 template <class Source, dtype Storage> struct lowered {
   static constexpr graph make() { return lower_precision(Source::make(), Storage); }

@@ -11,8 +11,6 @@
 
 namespace formwork::testing {
 
-template <class Source> struct with_prologues : Source { static constexpr bool prologues = true; };
-
 // Either operand or both, in every order of their axes. None of the functions is 0 at 0, so that what is outside of a
 // matrix counts where it is not made 0 afterwards.
 struct computed_products {

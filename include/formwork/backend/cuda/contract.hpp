@@ -1,6 +1,7 @@
-// The skeleton `contract` on a GPU: C = A B in tiles, one block each, with the tape as epilogue. Operands of 16 bits, and
-// of f32 where options allow tf32, go through tensor cores; anything else through multiply-add units. Where the tiles
-// are few and K is long, K is split; the partial sums are added in their order by a second launch.
+// The skeleton `contract` on a GPU: C = A B in tiles, one block each, with the tape as epilogue and as the prologue of
+// operands that are computed. Operands of 16 bits, and of f32 where options allow tf32, go through tensor cores; anything
+// else through multiply-add units. Where the tiles are few and K is long, K is split; the partial sums are added in their
+// order by a second launch.
 #pragma once
 
 #include "contract_epilogue.hpp"
@@ -36,12 +37,13 @@ template <long Batch, long M, long N, long K, dtype Type, class AStrides, class 
   static constexpr long batch = Batch, m = M, n = N, k = K;
   using a_argument = argument_at<Arguments, 0>;
   using b_argument = argument_at<Arguments, 1>;
-  using a_operand = matrix_operand<a_argument, AStrides, M, K>;
+  using a_operand = std::conditional_t<tape_prologue<Tape, 0>::is_there, computed_operand<T, Arguments, Tape, 0, AStrides, M, K>, matrix_operand<0, a_argument, AStrides, M, K>>;
   // Of two products the right operands are arguments 1 and 2, alike but for where they lie.
   static constexpr int products = tape_traits<Tape>::count_of(opcode::accumulator);
   static_assert(products == 1 || products == 2);
   static constexpr bool second_is_less_aligned = argument_at<Arguments, products>::alignment < b_argument::alignment;
-  using b_operand = matrix_operand<std::conditional_t<second_is_less_aligned, argument_at<Arguments, products>, b_argument>, BStrides, N, K, products>;
+  using b_in_memory = matrix_operand<1, std::conditional_t<second_is_less_aligned, argument_at<Arguments, products>, b_argument>, BStrides, N, K, products>;
+  using b_operand = std::conditional_t<tape_prologue<Tape, 1>::is_there, computed_operand<T, Arguments, Tape, 1, BStrides, N, K>, b_in_memory>;
   static constexpr gpu_products what = products_of<Options, Type, a_argument::type, b_argument::type>();
   using schedule_of = contract_schedule_of<what, Batch, M, N, K, products>;
   static constexpr gpu_contract_schedule schedule = schedule_of::value;
@@ -79,7 +81,7 @@ template <class Shape> struct contract_main {
     const long row = static_cast<long>(above + within % height) * s.tile_rows, column = static_cast<long>(within / height) * Shape::tile_columns;
     const long begin = split * s.depth_each, end = begin + s.depth_each < Shape::k ? begin + s.depth_each : Shape::k;
     sums_t sums;
-    sums.run(lane, a.arguments[0], a.arguments[1], a.arguments[Shape::products], batch, row, column, begin, static_cast<int>((end - begin + s.tile_depth - 1) / s.tile_depth));
+    sums.run(lane, a, batch, row, column, begin, static_cast<int>((end - begin + s.tile_depth - 1) / s.tile_depth));
     epilogue::run(lane, a, sums, batch, row, column, split);
   }
 };
@@ -89,7 +91,6 @@ template <class Shape> struct contract_main {
 template <long Batch, long M, long N, long K, dtype Type, class AStrides, class BStrides, class Arguments, class Tape, class Options>
 struct kernel_plan<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Arguments, Tape>, Options> {
   using shape = detail::contract_shape<Batch, M, N, K, Type, AStrides, BStrides, Arguments, Tape, Options>;
-  static_assert(tape_traits<Tape>::slot_of(opcode::operand) < 0, "on a GPU a product reads its operands from memory: fuse without prologues");
   static constexpr std::size_t scratch_bytes = shape::scratch_bytes;
   using main = detail::contract_main<shape>;
   using launches = std::conditional_t<(shape::schedule.splits > 1), launch_list<main, detail::contract_finish<shape>>, launch_list<main>>;

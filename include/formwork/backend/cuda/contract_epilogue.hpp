@@ -21,11 +21,6 @@ template <class T, class Arguments, class Tape> struct contract_tape {
   using pointers = typename runner::pointers;
   template <int Product> static constexpr int accumulator = tape_traits<Tape>::slot_of(opcode::accumulator, Product);
 
-  struct no_reductions {
-    template <class N, int K, class V, class Columns> FORMWORK_DEVICE void accumulate(V const&, Columns const&) {}
-    template <class N, class V, class Columns> FORMWORK_DEVICE void recall(V&, Columns const&) {}
-  };
-
   // here.f[accumulator<product>] holds the sums.
   template <class Columns, class Context>
   FORMWORK_DEVICE static void run(Context const& a, typename runner::template slots<Columns>& here, long row, Columns const& at) {

@@ -8,9 +8,13 @@
 
 namespace formwork::cuda::detail {
 
-// Products: how many matrices of this kind share a tile, each with an equal part of Outer. All lie as the first does.
-template <class Argument, class Strides, long OuterExtent, long K, int Products = 1> struct matrix_operand {
-  static constexpr int products = Products;
+template <class Operand, int Outer, int Depth, int Threads, int MostBytes> struct tile_units;
+
+// Number: of its argument. Products: how many matrices of this kind share a tile, each with an equal part of Outer; they
+// follow each other as arguments, and all lie as the first does.
+template <int Number, class Argument, class Strides, long OuterExtent, long K, int Products = 1> struct matrix_operand {
+  static constexpr bool computed = false;
+  static constexpr int number = Number, products = Products;
   using stored = element_t<Argument::type>;
   static constexpr int size = static_cast<int>(sizeof(stored));
   static constexpr long batch = Strides::extent(0), outer = Strides::stride(0), inner = Strides::extent(1);
@@ -26,6 +30,7 @@ template <class Argument, class Strides, long OuterExtent, long K, int Products 
     while (bytes > size && (Argument::alignment % bytes != 0 || batch * size % bytes != 0 || other * size % bytes != 0 || extent * size % bytes != 0)) bytes /= 2;
     return bytes;
   }
+  template <int Outer, int Depth, int Threads, int MostBytes> using units = tile_units<matrix_operand, Outer, Depth, Threads, MostBytes>;
 };
 
 // The units of a tile that one thread copies: `each` of them, `lines_apart` lines from one to the next.
@@ -45,12 +50,13 @@ template <class Operand, int Outer, int Depth, int Threads, int MostBytes> struc
   int outer_left, depth_left;  // of the matrix, from the tile's first element on
   std::ptrdiff_t to_second = 0;   // bytes, from where the first matrix would go on to the second
 
-  FORMWORK_DEVICE tile_units(const stored* matrix, const void* second, int thread, long batch, long outer_begin, long k_begin)
+  template <class Context> FORMWORK_DEVICE tile_units(Context const& a, int thread, long batch, long outer_begin, long k_begin)
       : line(thread / in_line), first(thread % in_line * per), outer_left(static_cast<int>(Operand::outer_extent - outer_begin)), depth_left(static_cast<int>(Operand::depth_extent - k_begin)) {
     const long o = outer_begin + (Operand::along_k ? line : first), k = k_begin + (Operand::along_k ? first : line);
+    const stored* matrix = static_cast<const stored*>(a.arguments[Operand::number]);
     from = matrix + (batch * Operand::batch + o * Operand::outer + k * Operand::inner);
     if constexpr (Operand::products == 2)
-      to_second = static_cast<std::ptrdiff_t>(reinterpret_cast<std::uintptr_t>(second) - reinterpret_cast<std::uintptr_t>(matrix)) - part * Operand::outer * size;
+      to_second = static_cast<std::ptrdiff_t>(reinterpret_cast<std::uintptr_t>(a.arguments[Operand::number + 1]) - reinterpret_cast<std::uintptr_t>(matrix)) - part * Operand::outer * size;
   }
   FORMWORK_DEVICE void next() {
     from += Depth * Operand::inner;
@@ -76,7 +82,8 @@ template <class Operand, int Outer, int Depth, int Threads, int MostBytes> struc
 // A tile for tensor cores, in the operand's own type.
 template <class Operand, int Outer, int Depth, int Threads> struct tensor_tile {
   using stored = typename Operand::stored;
-  using units = tile_units<Operand, Outer, Depth, Threads, 16>;
+  using units = typename Operand::template units<Outer, Depth, Threads, 16>;
+  static constexpr bool computed = Operand::computed;
   static constexpr int size = Operand::size, line_bytes = units::line_elements * size, chunks = line_bytes / 16, bytes = units::lines * line_bytes;
   static constexpr bool words = size == 4 && !Operand::along_k;  // fragments are read word by word
 
@@ -109,6 +116,14 @@ template <class Operand, int Outer, int Depth, int Threads> struct tensor_tile {
     }
   }
 
+  // A unit that was computed.
+  FORMWORK_DEVICE static void put(std::byte* to, units const& u, int i, stored const (&x)[units::per]) {
+    union { raw<units::unit> bits; stored element[units::per]; } v{};
+    FORMWORK_UNROLL
+    for (int e = 0; e < units::per; ++e) v.element[e] = x[e];
+    *reinterpret_cast<raw<units::unit>*>(to + at(u.line_of(i), u.first)) = v.bits;
+  }
+
   // A fragment of 16 rows of A, or two of 8 columns of B, from `outer` on, at step kk of 32 bytes of k. Register r holds
   // half h of k, and rows (columns) from o on: A: o = 8 (r % 2), h = r / 2; B: o = 8 (r / 2), h = r % 2.
   template <bool IsA, class Lane> FORMWORK_DEVICE static void load(Lane const& lane, std::uint32_t (&r)[4], const std::byte* tile, int outer, int kk) {
@@ -137,14 +152,19 @@ template <class Operand, int Outer, int Depth, int Threads> struct tensor_tile {
 template <class T, class Operand, int Outer, int Depth, int Threads> struct plain_tile {
   using stored = typename Operand::stored;
   static constexpr int most = Outer * Depth / Threads * Operand::size;
-  using units = tile_units<Operand, Outer, Depth, Threads, (most < 16 ? most : 16)>;
+  using units = typename Operand::template units<Outer, Depth, Threads, (most < 16 ? most : 16)>;
   static constexpr int pitch = Outer + 16 / static_cast<int>(sizeof(T)), elements = Depth * pitch;
-  static constexpr int held = units::each * units::per;
+  static constexpr int count = units::each * units::per;
+  template <class Units, bool Computed> struct registers { using type = T[count]; };
+  template <class Units> struct registers<Units, true> { using type = typename Units::held[Units::each]; };
+  using held = typename registers<units, Operand::computed>::type;  // of a tile on its way
 
-  FORMWORK_DEVICE static void load(T (&x)[held], units const& u) {
+  template <class Context> FORMWORK_DEVICE static void load([[maybe_unused]] Context const& a, held& x, units const& u) {
     FORMWORK_UNROLL
     for (int i = 0; i < units::each; ++i) {
-      if (u.there(i)) {
+      if constexpr (Operand::computed) {
+        u.load(a, i, x[i]);
+      } else if (u.there(i)) {
         if constexpr (units::per > 1) load_run<units::unit>(x, i * units::per, u.address(i), units::per);
         else x[i] = static_cast<T>(*u.address(i));
       } else {
@@ -153,14 +173,26 @@ template <class T, class Operand, int Outer, int Depth, int Threads> struct plai
       }
     }
   }
-  FORMWORK_DEVICE static void store(T* to, T const (&x)[held], units const& u) {
+  template <class Context> FORMWORK_DEVICE static void store([[maybe_unused]] Context const& a, T* to, held& x, units const& u) {
     FORMWORK_UNROLL
-    for (int i = 0; i < units::each; ++i)
-      FORMWORK_UNROLL
-      for (int e = 0; e < units::per; ++e) {
-        const int o = Operand::along_k ? u.line_of(i) : u.first + e, k = Operand::along_k ? u.first + e : u.line_of(i);
-        to[k * pitch + o] = x[i * units::per + e];
+    for (int i = 0; i < units::each; ++i) {
+      if constexpr (Operand::computed) {
+        stored y[units::per];
+        u.finish(a, i, x[i], y);
+        put(to, u, i, y, 0);
+      } else {
+        put(to, u, i, x, i * units::per);
       }
+    }
+  }
+
+ private:
+  template <class Value, int Count> FORMWORK_DEVICE static void put(T* to, units const& u, int i, Value const (&x)[Count], int begin) {
+    FORMWORK_UNROLL
+    for (int e = 0; e < units::per; ++e) {
+      const int o = Operand::along_k ? u.line_of(i) : u.first + e, k = Operand::along_k ? u.first + e : u.line_of(i);
+      to[k * pitch + o] = static_cast<T>(x[begin + e]);
+    }
   }
 };
 

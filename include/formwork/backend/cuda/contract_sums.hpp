@@ -4,7 +4,7 @@
 #pragma once
 
 #include "../../kernels/gpu_contract_schedule.hpp"
-#include "contract_operand.hpp"
+#include "contract_prologue.hpp"
 
 namespace formwork::cuda::detail {
 
@@ -28,7 +28,9 @@ template <class Product, class A, class B, class Schedule> struct tensor_sums {
   using a_tile = tensor_tile<A, S.tile_rows, S.tile_depth, threads>;
   using b_tile = tensor_tile<B, S.tile_columns, S.tile_depth, threads>;
   static constexpr int steps = S.tile_depth / mma_depth<Product>;
-  static constexpr int stage_bytes = a_tile::bytes + b_tile::bytes, bytes = S.stages * stage_bytes;
+  static constexpr bool computes = A::computed || B::computed, copies = !A::computed || !B::computed;
+  static constexpr int stages = copies ? S.stages : 2;  // what is computed is one tile ahead
+  static constexpr int stage_bytes = a_tile::bytes + b_tile::bytes, bytes = stages * stage_bytes;
 
   static constexpr int pitch = staged_pitch<S.tile_columns>;
   static constexpr staged_rows make_stage() {
@@ -40,27 +42,47 @@ template <class Product, class A, class B, class Schedule> struct tensor_sums {
 
   float sum[rows][columns][4];
 
-  template <class Lane>
-  FORMWORK_DEVICE void run(Lane const& lane, const void* a, const void* b, const void* second, long batch, long row, long column, long k, int tiles) {
+  template <class Lane, class Context> FORMWORK_DEVICE void run(Lane const& lane, Context const& a, long batch, long row, long column, long k, int tiles) {
     FORMWORK_UNROLL
     for (int i = 0; i < rows; ++i)
       FORMWORK_UNROLL
       for (int j = 0; j < columns; ++j)
         FORMWORK_UNROLL
         for (int e = 0; e < 4; ++e) sum[i][j][e] = 0;
-    typename a_tile::units from_a(static_cast<const typename A::stored*>(a), nullptr, lane.thread(), batch, row, k);
-    typename b_tile::units from_b(static_cast<const typename B::stored*>(b), second, lane.thread(), batch, column, k);
+    typename a_tile::units from_a(a, lane.thread(), batch, row, k);
+    typename b_tile::units from_b(a, lane.thread(), batch, column, k);
     std::byte* const shared = lane.shared();
     FORMWORK_UNROLL
-    for (int s = 0; s < S.stages - 1; ++s) copy(lane, shared + s * stage_bytes, from_a, from_b, s < tiles);
-    int reading = 0, writing = S.stages - 1;
+    for (int s = 0; s < stages - 1; ++s) copy(lane, shared + s * stage_bytes, from_a, from_b, s < tiles);
+    [[maybe_unused]] next_tile<a_tile, b_tile, steps> next;
+    if constexpr (computes) {
+      FORMWORK_UNROLL
+      for (int kk = 0; kk < steps; ++kk) {
+        next.load(a, from_a, from_b, kk);
+        next.finish(a, from_a, from_b, kk, shared);
+      }
+    }
+    int reading = 0, writing = stages - 1;
     for (int tile = 0; tile < tiles; ++tile) {
-      lane.template copy_wait<S.stages - 2>();
+      if constexpr (copies) lane.template copy_wait<stages - 2>();
       lane.sync();  // this tile is there for all, and the one before it has been read by all
-      copy(lane, shared + writing * stage_bytes, from_a, from_b, tile + S.stages - 1 < tiles);
-      multiply(lane, shared + reading * stage_bytes);
+      copy(lane, shared + writing * stage_bytes, from_a, from_b, tile + stages - 1 < tiles);
+      if constexpr (computes) {
+        const bool more = tile + 1 < tiles;
+        if constexpr (A::computed) from_a.next();
+        if constexpr (B::computed) from_b.next();
+        FORMWORK_UNROLL
+        for (int kk = 0; kk < steps; ++kk) {
+          if (more) next.load(a, from_a, from_b, kk);
+          multiply(lane, shared + reading * stage_bytes, kk);
+          if (more) next.finish(a, from_a, from_b, kk, shared + (reading + 1 == stages ? 0 : reading + 1) * stage_bytes);
+        }
+      } else {
+        FORMWORK_UNROLL
+        for (int kk = 0; kk < steps; ++kk) multiply(lane, shared + reading * stage_bytes, kk);
+      }
       writing = reading;
-      reading = reading + 1 == S.stages ? 0 : reading + 1;
+      reading = reading + 1 == stages ? 0 : reading + 1;
     }
   }
 
@@ -81,33 +103,31 @@ template <class Product, class A, class B, class Schedule> struct tensor_sums {
 
  private:
   // One group of copies, empty beyond the last tile.
-  template <class Lane, class FromA, class FromB> FORMWORK_DEVICE static void copy(Lane const& lane, std::byte* to, FromA& a, FromB& b, bool there) {
+  template <class Lane, class FromA, class FromB> FORMWORK_DEVICE static void copy([[maybe_unused]] Lane const& lane, [[maybe_unused]] std::byte* to, [[maybe_unused]] FromA& a, [[maybe_unused]] FromB& b, bool there) {
     if (there) {
-      a_tile::copy(lane, to, a);
-      b_tile::copy(lane, to + a_tile::bytes, b);
-      a.next();
-      b.next();
+      if constexpr (!A::computed) a_tile::copy(lane, to, a);
+      if constexpr (!B::computed) b_tile::copy(lane, to + a_tile::bytes, b);
+      if constexpr (!A::computed) a.next();
+      if constexpr (!B::computed) b.next();
     }
-    lane.copy_commit();
+    if constexpr (copies) lane.copy_commit();
   }
-  template <class Lane> FORMWORK_DEVICE void multiply(Lane const& lane, const std::byte* stage_memory) {
+  // Step kk of 32 bytes of k.
+  template <class Lane> FORMWORK_DEVICE void multiply(Lane const& lane, const std::byte* stage_memory, int kk) {
     const int number = lane.thread() / warp, row = number / warps_n * warp_rows, column = number % warps_n * warp_columns;
+    std::uint32_t x[rows][4], y[columns][2];
     FORMWORK_UNROLL
-    for (int kk = 0; kk < steps; ++kk) {
-      std::uint32_t x[rows][4], y[columns][2];
-      FORMWORK_UNROLL
-      for (int i = 0; i < rows; ++i) a_tile::template load<true>(lane, x[i], stage_memory, row + i * 16, kk);
-      FORMWORK_UNROLL
-      for (int j = 0; j < columns; j += 2) {
-        std::uint32_t r[4];
-        b_tile::template load<false>(lane, r, stage_memory + a_tile::bytes, column + j * 8, kk);
-        y[j][0] = r[0], y[j][1] = r[1], y[j + 1][0] = r[2], y[j + 1][1] = r[3];
-      }
-      FORMWORK_UNROLL
-      for (int i = 0; i < rows; ++i)
-        FORMWORK_UNROLL
-        for (int j = 0; j < columns; ++j) lane.template multiply_add<Product>(sum[i][j], x[i], y[j]);
+    for (int i = 0; i < rows; ++i) a_tile::template load<true>(lane, x[i], stage_memory, row + i * 16, kk);
+    FORMWORK_UNROLL
+    for (int j = 0; j < columns; j += 2) {
+      std::uint32_t r[4];
+      b_tile::template load<false>(lane, r, stage_memory + a_tile::bytes, column + j * 8, kk);
+      y[j][0] = r[0], y[j][1] = r[1], y[j + 1][0] = r[2], y[j + 1][1] = r[3];
     }
+    FORMWORK_UNROLL
+    for (int i = 0; i < rows; ++i)
+      FORMWORK_UNROLL
+      for (int j = 0; j < columns; ++j) lane.template multiply_add<Product>(sum[i][j], x[i], y[j]);
   }
 };
 
@@ -129,28 +149,28 @@ template <class Sum, class A, class B, class Schedule> struct plain_sums {
 
   T sum[row_groups * group][column_groups * group];
 
-  template <class Lane>
-  FORMWORK_DEVICE void run(Lane const& lane, const void* a, const void* b, const void* second, long batch, long row, long column, long k, int tiles) {
+  template <class Lane, class Context> FORMWORK_DEVICE void run(Lane const& lane, Context const& a, long batch, long row, long column, long k, int tiles) {
     FORMWORK_UNROLL
     for (int i = 0; i < row_groups * group; ++i)
       FORMWORK_UNROLL
       for (int j = 0; j < column_groups * group; ++j) sum[i][j] = 0;
-    typename a_tile::units from_a(static_cast<const typename A::stored*>(a), nullptr, lane.thread(), batch, row, k);
-    typename b_tile::units from_b(static_cast<const typename B::stored*>(b), second, lane.thread(), batch, column, k);
+    typename a_tile::units from_a(a, lane.thread(), batch, row, k);
+    typename b_tile::units from_b(a, lane.thread(), batch, column, k);
     T* const shared = reinterpret_cast<T*>(lane.shared());
-    T x[a_tile::held], y[b_tile::held];
-    a_tile::load(x, from_a);
-    b_tile::load(y, from_b);
+    typename a_tile::held x;
+    typename b_tile::held y;
+    a_tile::load(a, x, from_a);
+    b_tile::load(a, y, from_b);
     for (int tile = 0; tile < tiles; ++tile) {
       T* const now = shared + tile % 2 * stage_elements;
-      a_tile::store(now, x, from_a);
-      b_tile::store(now + a_tile::elements, y, from_b);
+      a_tile::store(a, now, x, from_a);
+      b_tile::store(a, now + a_tile::elements, y, from_b);
       lane.sync();  // nobody still reads the tile before last, whose place the next one takes
       if (tile + 1 < tiles) {
         from_a.next();
         from_b.next();
-        a_tile::load(x, from_a);
-        b_tile::load(y, from_b);
+        a_tile::load(a, x, from_a);
+        b_tile::load(a, y, from_b);
       }
       multiply(lane, now);
     }

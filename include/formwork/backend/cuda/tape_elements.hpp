@@ -22,7 +22,15 @@ template <class T, int Width, int Size> struct lane_slots {
   bool b[Size][Width];
 };
 
+// The instructions that read memory, those after them, or both.
+enum class tape_part { all, loads, after_loads };
+
 namespace detail {
+
+struct no_reductions {
+  template <class N, int K, class V, class Columns> FORMWORK_DEVICE void accumulate(V const&, Columns const&) {}
+  template <class N, class V, class Columns> FORMWORK_DEVICE void recall(V&, Columns const&) {}
+};
 
 template <class Address> constexpr bool strides_divide(long elements) {
   for (int i = 0; i < Address::rank; ++i)
@@ -75,9 +83,9 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
 
   // Instructions of a stage. Kept: slots live from stage to stage, so that each instruction runs in its first stage
   // only. Extras: accumulate<N, K>(values, columns) for reductions, and for keep; recall<N>(values, columns).
-  template <int Stage, bool Kept, class Context, class Columns, class Extras>
+  template <int Stage, bool Kept, tape_part Part = tape_part::all, class Context, class Columns, class Extras>
   FORMWORK_DEVICE static void run(Context const& ctx, row_t const& row, slots<Columns>& here, pointers const& p, Columns const& at, Extras& extras) {
-    run_all<Stage, Kept>(ctx, row, here, p, at, extras, std::make_index_sequence<sizeof...(I)>{});
+    run_all<Stage, Kept, Part>(ctx, row, here, p, at, extras, std::make_index_sequence<sizeof...(I)>{});
   }
 
   template <int S, class Slots> FORMWORK_DEVICE static auto value(row_t const& row, Slots const& here, int w) {
@@ -98,9 +106,9 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
     return v;
   }
 
-  template <int Stage, bool Kept, class Context, class Columns, class Extras, std::size_t... K>
+  template <int Stage, bool Kept, tape_part Part, class Context, class Columns, class Extras, std::size_t... K>
   FORMWORK_DEVICE static void run_all(Context const& ctx, row_t const& row, slots<Columns>& here, pointers const& p, Columns const& at, Extras& extras, std::index_sequence<K...>) {
-    (one<Stage, Kept, I, static_cast<int>(K)>(ctx, row, here, p, at, extras), ...);
+    (one<Stage, Kept, Part, I, static_cast<int>(K)>(ctx, row, here, p, at, extras), ...);
   }
 
   template <class N> static constexpr bool runs(int stage, bool kept) {
@@ -117,11 +125,12 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
     else here.b[K][w] = static_cast<bool>(v);
   }
 
-  template <int Stage, bool Kept, class N, int K, class Context, class Columns, class Extras>
+  template <int Stage, bool Kept, tape_part Part, class N, int K, class Context, class Columns, class Extras>
   FORMWORK_DEVICE static void one([[maybe_unused]] Context const& ctx, row_t const& row, slots<Columns>& here, pointers const& p, Columns const& at, [[maybe_unused]] Extras& extras) {
     constexpr bool reduction = is_row_reduction(N::what) || is_column_reduction(N::what);
     constexpr slot_class c = class_of(N::type);
-    if constexpr ((N::at != level::row || reduction) && runs<N>(Stage, Kept)) {
+    constexpr bool wanted = Part == tape_part::all || (N::what == opcode::load || N::what == opcode::gather) == (Part == tape_part::loads);
+    if constexpr ((N::at != level::row || reduction) && runs<N>(Stage, Kept) && wanted) {
       if constexpr (N::what == opcode::load || N::what == opcode::gather) {
         if constexpr (c == slot_class::floating) load<N>(here.f[K], p, at);
         else if constexpr (c == slot_class::integer) load<N>(here.i[K], p, at);
