@@ -10,6 +10,7 @@
 #include "formwork/passes/budget.hpp"
 #include "formwork/passes/describe_cost.hpp"
 #include "formwork/passes/differentiate.hpp"
+#include "formwork/passes/lower_precision.hpp"
 #include "formwork/passes/simplify.hpp"
 #include "formwork/trace/attend.hpp"
 #include "formwork/trace/loop.hpp"
@@ -19,8 +20,8 @@ namespace {
 
 using namespace formwork;
 
-constexpr program_cost cost_of(graph const& g) {
-  fusion f = fuse(canonicalize(rematerialize(g)));
+constexpr program_cost cost_of(graph const& g, fuse_options options = {}) {
+  fusion f = fuse(canonicalize(rematerialize(g)), options);
   return cost(f, plan_memory(f));
 }
 
@@ -127,4 +128,14 @@ TEST_CASE("cost: GPT-2 124M is 6 N operations a token and attention's share") {
   CHECK(c.peak_bytes > 2 * 4 * 124'439'808L + c.workspace_bytes);
   CHECK(c.bytes_moved > 3 * 4 * 124'439'808L);  // every weight twice, every gradient once
   CHECK(describe(c).find("124439808") != std::string::npos);
+}
+
+TEST_CASE("cost: what prologues save in GPT-2 124M, 4 x 1024 in bf16") {
+  auto mebibytes = [](graph const& g, fuse_options o) { return static_cast<double>(cost_of(g, o).bytes_moved) / (1 << 20); };
+  const graph loss = simplify(trace<loss_of, gpt2_124m, language_model_inputs<4, 1024>>(), stop_gradients::keep);
+  const graph training = lower_precision(simplify(differentiate(loss)), dtype::bf16), evaluation = lower_precision(simplify(loss), dtype::bf16);
+  CHECK(mebibytes(training, {}) == Approx(9841).epsilon(0).margin(0.5));
+  CHECK(mebibytes(training, {.prologues = true}) == Approx(9549).epsilon(0).margin(0.5));
+  CHECK(mebibytes(evaluation, {}) == Approx(2925).epsilon(0).margin(0.5));
+  CHECK(mebibytes(evaluation, {.prologues = true}) == Approx(2776).epsilon(0).margin(0.5));
 }
