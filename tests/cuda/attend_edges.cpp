@@ -23,7 +23,8 @@ struct two_tables {
 };
 }  // namespace
 
-TEST_CASE("attend: heads of 128 in bf16, and of 130 in f32, whose results two blocks share") {
+TEST_CASE("attend: heads of 128 and 256 in bf16, and of 130 in f32, whose results two blocks share") {
+  check_on_emulator<gradients_of<causally_in_bf16, heads_of<1, 40, 1, 40, 1, 256>, numbers<shape<1, 40, 1, 256>>>>(4 * 0x1p-9, {}, 4);
   check_on_emulator<gradients_of<causally_in_bf16, heads_of<1, 40, 1, 40, 1, 128>, numbers<shape<1, 40, 1, 128>>>>(4 * 0x1p-9, {}, 4);
   check_on_emulator<gradients_of<causally, heads_of<1, 20, 1, 20, 1, 130>, numbers<shape<1, 20, 1, 130>>>, exact>(f32_tolerance(500), {}, 4);
 }

@@ -1,5 +1,5 @@
 // Attention over sequences of run-time lengths, and its gradients, as nvcc sees it: masks that are looked up decide which
-// blocks are passed over.
+// blocks are passed over. Heads are as wide as they may be.
 #include "formwork/backend/cuda/cuda.hpp"
 #include "formwork/nn/attention.hpp"
 #include "formwork/ops/square.hpp"
@@ -15,8 +15,8 @@ namespace {
 
 struct nothing {};
 struct heads {
-  using queries = input<dtype::bf16, shape<4, 200, 4, 64>>;
-  using keys = input<dtype::bf16, shape<4, 200, 2, 64>>;
+  using queries = input<dtype::bf16, shape<4, 200, 4, 256>>;
+  using keys = input<dtype::bf16, shape<4, 200, 2, 256>>;
   using counts = input<dtype::i32, shape<4>>;
   BOOST_HANA_DEFINE_STRUCT(heads, (queries, query), (keys, key), (keys, value), (counts, lengths));
 };
