@@ -39,39 +39,33 @@ struct nothing_dropped {
   constexpr auto operator()(auto const& m, auto const& in) const { return sum<>(attend(m.a, m.b, m.c, with_mask(causal), with_dropout(0)) * in.x); }
 };
 
-template <class Source> void check_step(std::size_t outputs, double tolerance) {
-  auto all = compare_step<Source>();
-  REQUIRE(all.size() == outputs);
-  for (auto const& c : all) {
-    CAPTURE(c.name, c.error, c.norm, tolerance);
-    CHECK(c.error <= tolerance);
-    CHECK(c.norm > 0);
-  }
+template <class Source> void check_outputs(std::size_t outputs, double tolerance) {
+  CHECK(check_step<Source>(tolerance).size() == outputs);
 }
 
 }  // namespace
 
 TEST_CASE("attend: dropout, forward and backward, rows of keys that are whole blocks of random numbers and that are not") {
-  check_step<gradients_of<dropped, heads_of<2, 72, 4, 72, 2, 8>, numbers<shape<2, 72, 4, 8>>>>(4, f32_tolerance(500));
-  check_step<gradients_of<dropped, heads_of<2, 70, 4, 70, 2, 12>, numbers<shape<2, 70, 4, 12>>>>(4, f32_tolerance(500));
-  check_step<gradients_of<dropped_everywhere, heads_of<1, 37, 2, 91, 1, 8>, numbers<shape<1, 37, 2, 8>>>>(4, f32_tolerance(500));
+  check_outputs<gradients_of<dropped, heads_of<2, 72, 4, 72, 2, 8>, numbers<shape<2, 72, 4, 8>>>>(4, f32_tolerance(500));
+  check_outputs<gradients_of<dropped, heads_of<2, 70, 4, 70, 2, 12>, numbers<shape<2, 70, 4, 12>>>>(4, f32_tolerance(500));
+  check_outputs<gradients_of<dropped_everywhere, heads_of<1, 37, 2, 91, 1, 8>, numbers<shape<1, 37, 2, 8>>>>(4, f32_tolerance(500));
 }
 TEST_CASE("attend: dropout of a single query, and of many keys by few heads") {
-  check_step<gradients_of<dropped_everywhere, heads_of<2, 1, 4, 150, 2, 12>, numbers<shape<2, 1, 4, 12>>>>(4, f32_tolerance(500));
-  check_step<gradients_of<dropped, heads_of<1, 300, 1, 300, 1, 8>, numbers<shape<1, 300, 1, 8>>>>(4, f32_tolerance(1000));
+  check_outputs<gradients_of<dropped_everywhere, heads_of<2, 1, 4, 150, 2, 12>, numbers<shape<2, 1, 4, 12>>>>(4, f32_tolerance(500));
+  check_outputs<gradients_of<dropped, heads_of<1, 300, 1, 300, 1, 8>, numbers<shape<1, 300, 1, 8>>>>(4, f32_tolerance(1000));
 }
 TEST_CASE("attend: random numbers in score, mask and weight") {
   using source = gradients_of<random_everywhere, heads_and_table<2, 37, 4, 37, 2, 8, shape<4, 30>>, numbers<shape<2, 37, 4, 8>>>;
-  check_step<source>(5, f32_tolerance(500));
+  check_outputs<source>(5, f32_tolerance(500));
 }
 TEST_CASE("attend: dropout with operands of 16 bits") {
   // A gradient is behind eight values of 8 bits: the operands, out, dout, p, ds and its own.
-  check_step<lowered<gradients_of<dropped, heads_of<2, 40, 4, 40, 2, 8>, numbers<shape<2, 40, 4, 8>>>, dtype::bf16>>(4, 4 * 0x1p-9);
+  check_outputs<lowered<gradients_of<dropped, heads_of<2, 40, 4, 40, 2, 8>, numbers<shape<2, 40, 4, 8>>>, dtype::bf16>>(4, 4 * 0x1p-9);
 }
 TEST_CASE("attend: dropout of f64") {
   const double tolerance = 3 * std::sqrt(100.0) * 0x1p-53;
-  check_step<values_of<dropped_doubles, nothing, doubles<20>>>(1, tolerance);
-  check_step<values_of<dropped_doubles, nothing, doubles<21>>>(1, tolerance);
+  check_outputs<values_of<dropped_doubles, nothing, doubles<20>>>(1, tolerance);
+  check_outputs<values_of<dropped_doubles, nothing, doubles<21>>>(1, tolerance);
 }
 TEST_CASE("attend: dropout of rate 0 is no dropout, and rates that are no part of 1 are refused") {
   using module = heads_of<1, 9, 2, 9, 1, 4>;

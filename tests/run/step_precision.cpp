@@ -13,16 +13,6 @@ namespace {
 
 constexpr double bits_of(dtype t) { return t == dtype::bf16 ? 0x1p-9 : 0x1p-12; }  // half a unit in the last place
 
-template <class Source> void check_on_cpu(double tolerance, step_check_options o = {}) {
-  auto all = compare_step<Source>(o);
-  REQUIRE(!all.empty());
-  for (auto const& c : all) {
-    CAPTURE(c.name, c.error, c.norm, tolerance);
-    CHECK(c.error <= tolerance);
-    CHECK(c.norm > 0);
-  }
-}
-
 // Neither operand has an axis of stride 1: [K, M, 2] and [K, N, 2] turned around.
 struct turned_around {
   constexpr auto operator()(auto const&, auto const& in) const { return widened(matmul(transpose<2, 1, 0>(in.a), transpose<2, 0, 1>(in.b))); }
@@ -73,45 +63,45 @@ template <dtype T> using table_loss = gradients_of<looked_up<T>, one<shape<3, 21
 }  // namespace
 
 TEST_CASE("precision: products of 16-bit operands are summed in f32") {
-  check_on_cpu<four_products<dtype::bf16, 40, 72, 48>>(f32_tolerance(48));
-  check_on_cpu<four_products<dtype::f16, 33, 50, 35>>(f32_tolerance(35));
-  check_on_cpu<product_of<dtype::bf16, 30, 100, 900, true, true>>(f32_tolerance(900));
-  check_on_cpu<batched_of<dtype::f16>>(f32_tolerance(40));
-  check_on_cpu<turned_products<dtype::bf16>>(f32_tolerance(45));
-  check_on_cpu<turned_products<dtype::f16>>(f32_tolerance(45));
+  check_step<four_products<dtype::bf16, 40, 72, 48>>(f32_tolerance(48));
+  check_step<four_products<dtype::f16, 33, 50, 35>>(f32_tolerance(35));
+  check_step<product_of<dtype::bf16, 30, 100, 900, true, true>>(f32_tolerance(900));
+  check_step<batched_of<dtype::f16>>(f32_tolerance(40));
+  check_step<turned_products<dtype::bf16>>(f32_tolerance(45));
+  check_step<turned_products<dtype::f16>>(f32_tolerance(45));
 }
 
 TEST_CASE("precision: products in f64, of f64 and of f32") {
-  check_on_cpu<four_products<dtype::f64, 33, 50, 35>>(3 * std::sqrt(35.0) * 0x1p-53);
-  check_on_cpu<values_of<wide_sum, nothing, two_inputs<dtype::f32, shape<33, 35>, shape<35, 50>>>>(f32_tolerance(35));
+  check_step<four_products<dtype::f64, 33, 50, 35>>(3 * std::sqrt(35.0) * 0x1p-53);
+  check_step<values_of<wide_sum, nothing, two_inputs<dtype::f32, shape<33, 35>, shape<35, 50>>>>(f32_tolerance(35));
 }
 
 TEST_CASE("precision: attention of 16-bit heads, forward and backward") {
-  check_on_cpu<attention<dtype::bf16, 2, 70, 2, 70, 1, 10>>(4 * bits_of(dtype::bf16));
-  check_on_cpu<attention<dtype::f16, 2, 70, 4, 90, 2, 16>>(4 * bits_of(dtype::f16));
-  check_on_cpu<lowered<relative_loss, dtype::bf16>>(8 * bits_of(dtype::bf16));
+  check_step<attention<dtype::bf16, 2, 70, 2, 70, 1, 10>>(4 * bits_of(dtype::bf16));
+  check_step<attention<dtype::f16, 2, 70, 4, 90, 2, 16>>(4 * bits_of(dtype::f16));
+  check_step<lowered<relative_loss, dtype::bf16>>(8 * bits_of(dtype::bf16));
 }
 
 TEST_CASE("precision: one query over 16-bit keys") {
-  check_on_cpu<values_of<everywhere, nothing, head_inputs<dtype::bf16, 3, 1, 4, 50, 2, 24>>>(bits_of(dtype::bf16));
-  check_on_cpu<values_of<everywhere, nothing, head_inputs<dtype::f16, 3, 1, 4, 50, 2, 24>>>(bits_of(dtype::f16));
+  check_step<values_of<everywhere, nothing, head_inputs<dtype::bf16, 3, 1, 4, 50, 2, 24>>>(bits_of(dtype::bf16));
+  check_step<values_of<everywhere, nothing, head_inputs<dtype::f16, 3, 1, 4, 50, 2, 24>>>(bits_of(dtype::f16));
 }
 
 // Some 500 roundings, those of a layer norm's size.
 TEST_CASE("precision: attention in f64") {
-  check_on_cpu<values_of<everywhere, nothing, head_inputs<dtype::f64, 2, 70, 4, 90, 2, 10>>>(3 * std::sqrt(500.0) * 0x1p-53);
-  check_on_cpu<values_of<everywhere, nothing, head_inputs<dtype::f64, 2, 1, 4, 90, 2, 10>>>(3 * std::sqrt(500.0) * 0x1p-53);
-  check_on_cpu<attention<dtype::f64, 2, 70, 2, 70, 1, 10>>(f32_tolerance(4));  // its gradients are rounded to f32
+  check_step<values_of<everywhere, nothing, head_inputs<dtype::f64, 2, 70, 4, 90, 2, 10>>>(3 * std::sqrt(500.0) * 0x1p-53);
+  check_step<values_of<everywhere, nothing, head_inputs<dtype::f64, 2, 1, 4, 90, 2, 10>>>(3 * std::sqrt(500.0) * 0x1p-53);
+  check_step<attention<dtype::f64, 2, 70, 2, 70, 1, 10>>(f32_tolerance(4));  // its gradients are rounded to f32
 }
 
 // Values are stored with 8 (bf16) or 11 (f16) bits; a gradient is behind a few of them.
 TEST_CASE("precision: layer norm and its gradients") {
-  check_on_cpu<lowered<norm_of<37, 64>, dtype::bf16>>(8 * bits_of(dtype::bf16));
-  check_on_cpu<lowered<norm_of<9, 33>, dtype::f16>>(8 * bits_of(dtype::f16));
+  check_step<lowered<norm_of<37, 64>, dtype::bf16>>(8 * bits_of(dtype::bf16));
+  check_step<lowered<norm_of<9, 33>, dtype::f16>>(8 * bits_of(dtype::f16));
 }
 
 TEST_CASE("precision: rows of 16 bits are added into a table in f32") {
   // The loss is a sum of 63 rounded numbers of both signs, each some 2000 times.
-  check_on_cpu<table_loss<dtype::bf16>>(4 * bits_of(dtype::bf16), {.integer_limit = 3});
-  check_on_cpu<table_loss<dtype::f16>>(4 * bits_of(dtype::f16), {.integer_limit = 3});
+  check_step<table_loss<dtype::bf16>>(4 * bits_of(dtype::bf16), {.integer_limit = 3});
+  check_step<table_loss<dtype::f16>>(4 * bits_of(dtype::f16), {.integer_limit = 3});
 }

@@ -188,4 +188,16 @@ template <class Source, class Device = cpu_device, class Program = compiled<Sour
   return all;
 }
 
+// Every output is within `tolerance` of the oracle's, relative to its norm, and the oracle's is not all zeros.
+template <class Source, class Device = cpu_device> std::vector<comparison> check_step(double tolerance, step_check_options o = {}) {
+  auto all = compare_step<Source, Device>(o);
+  REQUIRE(!all.empty());
+  for (auto const& c : all) {
+    CAPTURE(c.name, c.error, c.norm, tolerance);
+    CHECK(c.norm > 0);
+    CHECK(c.error <= tolerance);
+  }
+  return all;
+}
+
 }  // namespace formwork::testing

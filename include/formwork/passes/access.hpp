@@ -50,7 +50,7 @@ constexpr int origin_of(graph const& g, int id) {
   return id;
 }
 
-// The number behind a constant or a broadcast constant.
+// The number behind a constant and any views of it.
 struct constant_value {
   bool known = false;
   double number = 0;

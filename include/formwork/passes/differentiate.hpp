@@ -158,6 +158,7 @@ class reverse_pass {
     }
     return term >= 0 && !varies[static_cast<std::size_t>(term)] ? term : -1;
   }
+  // Their gradients are results of the loop itself, which no factor from behind it reaches.
   constexpr bool has_parameters(int loop) const {
     for (int i = 0; i < size; ++i)
       if (g[i].scope == loop && g[i].what == kind::parameter) return true;
