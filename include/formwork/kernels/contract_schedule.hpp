@@ -27,12 +27,16 @@ constexpr int equal_blocks(int extent, int limit, int unit) {
 
 // Upper bounds of the blocks, in elements.
 // Sapphire Rapids server core (48 KiB L1, 2 MiB L2, L3 only twice as fast as memory), f32, bench/contract: the register
-// tile runs as fast with panels of depth 768 from the L2 as with panels in the L1, so that the deepest blocks, which have
-// the fewest unfinished sums, win: blocks of 512 x 384 of A lost 3% to 256 x 768 at 2048 x 768 x 3072 and 2048 x 3072 x 768.
+// tile runs as fast with panels of depth 768 from the L2 as with panels in the L1. For wide results the deepest blocks,
+// which have the fewest unfinished sums, win: blocks of 512 x 384 of A lost 3% to 256 x 768 at 2048 x 768 x 3072. Narrow
+// ones compute little with each packed element, and win 2% to 5% where panels are packed, and read, within the L1: depth
+// 128 against 768 at 256 x 768 x 768, 256 x 3072 x 768, 2048 x 1536 x 384 and the input gradients of these sizes, call by
+// call in one process; it loses 2% to 4% at 256 x 768 x 2304.
 struct contract_limits {
   int packed;   // block_rows * block_depth: the part of A that stays in the second-level cache
   int depth, rows, columns;
 };
+inline constexpr int contract_narrow_columns = 1024, contract_narrow_depth = 128;
 constexpr contract_limits contract_block_limits(int element_bytes) {
   return {.packed = 4 * 256 * 768 / element_bytes, .depth = 768, .rows = 256, .columns = 4 * 768 / element_bytes};
 }
@@ -49,7 +53,8 @@ constexpr contract_schedule contract_schedule_for(int element_bytes, int m, int 
   const int vectors = vector_bytes == 16 ? 2 : 3;
   const contract_limits limits = contract_block_limits(element_bytes);
   const int block_rows = detail::equal_blocks(m, limits.rows, rows);
-  const int depth = limits.packed / block_rows < limits.depth ? limits.packed / block_rows : limits.depth;
+  const int most = n <= contract_narrow_columns ? contract_narrow_depth : limits.depth;
+  const int depth = limits.packed / block_rows < most ? limits.packed / block_rows : most;
   const int block_depth = detail::equal_blocks(k, depth, 1);
   return {.tile_rows = rows,
           .tile_vectors = vectors,
