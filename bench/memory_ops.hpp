@@ -5,6 +5,7 @@
 #include "formwork/nn/loss.hpp"
 #include "formwork/nn/normalization.hpp"
 #include "formwork/ops/gelu_tanh.hpp"
+#include "formwork/ops/square.hpp"
 #include "formwork/trace/trace.hpp"
 
 namespace formwork::bench {
@@ -38,6 +39,7 @@ template <class X> constexpr auto stored_as(X, auto y) { return cast<X::type>(y)
 struct layer_norm_of { constexpr auto operator()(auto const& in) const { return stored_as(in.x, standardize(wide(in.x)) * in.gain + in.bias); } };
 struct softmax_of { constexpr auto operator()(auto const& in) const { return stored_as(in.x, softmax(wide(in.x))); } };
 struct gelu_of { constexpr auto operator()(auto const& in) const { return stored_as(in.x, gelu_tanh(wide(in.x))); } };
+struct square_sum_of { constexpr auto operator()(auto const& in) const { return sum<>(square(wide(in.x))); } };
 struct cross_entropy_of { constexpr auto operator()(auto const& in) const { return cross_entropy(wide(in.logits), in.targets); } };
 
 }  // namespace formwork::bench

@@ -1,5 +1,5 @@
-// Operations that memory limits, stored in bf16 and computed in f32: layer norm, softmax, GELU, cross-entropy; AdamW in
-// f32. GB/s of the fewest bytes that the operation can move, each operand and result counted once, and that as a part of
+// Operations that memory limits, stored in bf16 and computed in f32: layer norm, softmax, GELU, cross-entropy; AdamW, and
+// the sum of the squares of as many numbers as GPT-2 124M has, in f32. GB/s of the fewest bytes that the operation can move, each operand and result counted once, and that as a part of
 // the copy bandwidth measured in this run.
 #include "../memory_ops.hpp"
 #include "formwork/optim/adamw.hpp"
@@ -9,7 +9,7 @@
 namespace {
 
 using namespace formwork;
-using bench::cross_entropy_of, bench::gelu_of, bench::layer_norm_of, bench::softmax_of;
+using bench::cross_entropy_of, bench::gelu_of, bench::layer_norm_of, bench::softmax_of, bench::square_sum_of;
 constexpr dtype stored = dtype::bf16;
 
 template <class Source> void program(std::string const& name, double bytes) {
@@ -23,6 +23,18 @@ template <class Source> void program(std::string const& name, double bytes) {
 template <class F, class Inputs, class WithGradient> void both(std::string const& name, double elements) {
   program<bench::forward_source<F, Inputs>>(name + "/forward", 4 * elements);
   program<bench::gradient_source<F, WithGradient>>(name + "/backward", 6 * elements);
+}
+
+// The optimizer's way to the same sum, of the rows of its arena first: each gradient is read once.
+template <long Count> void register_square_sum(std::string const& name) {
+  using optimizer = optimizer_step<adamw, cuda_device, Count, Count>;
+  benchmark::RegisterBenchmark((name + "/launches:" + std::to_string(optimizer::norm_program::launches)).c_str(), [](benchmark::State& state) {
+    const bench::device_memory gradients(static_cast<std::size_t>(Count) * sizeof(float)), sum(64), workspace(optimizer::workspace_bytes);
+    const std::vector<float> values = bench::numbers_of(Count, 3);
+    bench::check(cudaMemcpy(gradients.p, values.data(), values.size() * sizeof(float), cudaMemcpyHostToDevice), "cudaMemcpy");
+    auto at = [](bench::device_memory const& m) { return reinterpret_cast<float*>(m.p); };
+    bench::against_copying(state, 4.0 * Count, bench::timed(state, [&](cudaStream_t s) { optimizer::square_sum(at(gradients), at(sum), workspace.p, s); }));
+  })->UseManualTime()->Iterations(bench::repetitions)->Unit(benchmark::kMicrosecond);
 }
 
 // Loshchilov & Hutter 2019, algorithm 2: p, m and v are read and written, g is read: 28 bytes a parameter.
@@ -52,6 +64,9 @@ int main(int argc, char** argv) {
   // The loss reads the logits; with its gradient it reads and writes them.
   program<bench::forward_source<cross_entropy_of, bench::loss_inputs<stored, 4096, 50257>>>("cross_entropy/4096x50257/forward", 2 * 4096.0 * 50257);
   program<bench::gradient_source<cross_entropy_of, bench::loss_inputs<stored, 4096, 50257>>>("cross_entropy/4096x50257/both", 4 * 4096.0 * 50257);
+  // One row, split over blocks: each number is read once, 4 bytes.
+  program<bench::forward_source<square_sum_of, bench::rows<dtype::f32, shape<124439808>>>>("square_sum/124439808", 4 * 124439808.0);
+  register_square_sum<124440576>("gradient_norm/124440576");
   register_adamw<128l * 1024 * 1024>("adamw/128Mi");
   return bench::run_on_device(argc, argv);
 }

@@ -192,6 +192,8 @@
 #include "backend/cuda/contract_sums.hpp"
 #include "backend/cuda/contract_epilogue.hpp"
 #include "backend/cuda/contract.hpp"
+#include "backend/cuda/rows_launch.hpp"  // a row by one block
+#include "backend/cuda/rows_split.hpp"   // a row by several
 #include "backend/cuda/rows.hpp"
 #include "backend/cuda/scatter.hpp"
 #include "backend/cuda/attend_tile.hpp"   // blocks in shared memory, the two products

@@ -1,252 +1,15 @@
 // The skeleton `rows` on a GPU: elementwise work with reductions along rows and down columns. A group of threads holds a
 // row in registers from its first load to its last store, so that memory is read once; rows too long for that are
-// walked along once per stage. Sums have an order that the shape alone decides: within a thread, across the lanes of a
-// warp, across warps, and (down columns) over fixed runs of rows, whose partial sums a second launch adds.
+// walked along once per stage, and, where they are too few to fill a GPU, a part by each block. Sums have an order that
+// the shape alone decides: within a thread, across the lanes of a warp, across warps, over the parts of a row, and (down
+// columns) over fixed runs of rows, whose partial sums a second launch adds.
 #pragma once
 
-#include <limits>
-
-#include "../../kernels/gpu_rows_schedule.hpp"
-#include "../../passes/storage.hpp"
-#include "tape_elements.hpp"
+#include "rows_split.hpp"
 
 namespace formwork::cuda {
 
 namespace detail {
-
-template <class T, class N> FORMWORK_DEVICE constexpr T neutral() { return is_maximum(N::what) ? -std::numeric_limits<T>::infinity() : T(0); }
-template <class N, class T> FORMWORK_DEVICE T combine(T a, T b) {
-  if constexpr (is_maximum(N::what)) return math::max(a, b);
-  else return a + b;
-}
-
-// What the launches of one rows kernel share.
-template <long Rows, long Columns, int Stages, bool RowReductions, bool ColumnReductions, int Kept, dtype Type, class Arguments, class Tape> struct rows_shape;
-template <long Rows, long Columns, int Stages, bool RowReductions, bool ColumnReductions, int Kept, dtype Type, class Arguments, class... I>
-struct rows_shape<Rows, Columns, Stages, RowReductions, ColumnReductions, Kept, Type, Arguments, tape<I...>> {
-  using T = std::conditional_t<Type == dtype::f64, double, float>;
-  using runner = element_runner<T, Arguments, tape<I...>>;
-  using traits = typename runner::traits;
-  static constexpr long rows = Rows, columns = Columns;
-  static constexpr int stages = Stages, kept = Kept, arguments = Arguments::size;
-  static constexpr gpu_rows_schedule schedule =
-      gpu_rows_schedule_for(Rows, Columns, runner::natural_vector(Columns), static_cast<int>(sizeof...(I)), RowReductions, ColumnReductions, Kept > 0);
-  // Rows too long for registers. Without anything of the whole row its parts are blocks of their own.
-  static constexpr bool whole_rows = RowReductions || runner::rows::has_stores;
-  static constexpr bool streams = whole_rows && schedule.passes > 1;
-  static constexpr long column_parts = whole_rows ? 1 : schedule.passes;
-  static constexpr int threads = schedule.threads_per_row * schedule.rows_per_block;
-  static constexpr int warps = threads < warp ? 1 : threads / warp;
-  static constexpr bool across_warps = RowReductions && schedule.threads_per_row > warp;
-
-  static constexpr long groups = schedule.blocks * schedule.rows_per_block;
-  static constexpr int row_results = (0 + ... + (is_row_reduction(I::what) ? 1 : 0));
-  static constexpr int column_results = (0 + ... + (is_column_reduction(I::what) ? 1 : 0));
-  // Stages that end in sums along the row.
-  static constexpr int sum_stages() {
-    int n = 0;
-    for (int stage = 0; stage < Stages; ++stage) n += (false || ... || (is_row_reduction(I::what) && I::stage == stage)) ? 1 : 0;
-    return n;
-  }
-  template <int K> static constexpr int row_ordinal() { return traits::count_before(K, is_row_reduction); }
-  template <int K> static constexpr int column_ordinal() { return traits::count_before(K, is_column_reduction); }
-  static constexpr long padded = round_up(Columns, 16);
-  // Scratch: partial column sums of each group, then the kept rows of each group.
-  static constexpr std::size_t partial_elements = static_cast<std::size_t>(groups * column_results * padded);
-  static constexpr std::size_t kept_elements = streams ? static_cast<std::size_t>(groups * Kept * padded) : 0;
-  static constexpr std::size_t scratch_bytes = (partial_elements + kept_elements) * sizeof(T);
-
-  FORMWORK_DEVICE static T* partial(void* scratch, long group, int ordinal) { return static_cast<T*>(scratch) + (group * column_results + ordinal) * padded; }
-  FORMWORK_DEVICE static T* kept_row(void* scratch, long group, int number) { return static_cast<T*>(scratch) + partial_elements + (group * Kept + number) * padded; }
-};
-
-template <class Shape, class... I> struct rows_launch {
-  static constexpr const char* name = "rows";
-  using T = typename Shape::T;
-  using runner = typename Shape::runner;
-  using row_t = typename runner::row_t;
-  using pointers = typename runner::pointers;
-  static constexpr gpu_rows_schedule s = Shape::schedule;
-  static constexpr int block_threads = Shape::threads < warp ? warp : Shape::threads;
-  static constexpr launch_shape shape{.blocks = s.blocks * Shape::column_parts, .threads = block_threads,
-                                      .shared_bytes = Shape::across_warps ? static_cast<std::size_t>(Shape::row_results * Shape::warps) * sizeof(T) : 0};
-  using columns_t = lane_columns<s.chunks, s.vector>;
-  using slots = typename runner::template slots<columns_t>;
-  static constexpr int width = columns_t::width;
-
-  // Accumulators of a thread: sums along its row, and down its columns while they fit the registers.
-  struct sums {
-    void* scratch;
-    long group;
-    T row[Shape::row_results > 0 ? Shape::row_results : 1];
-    T column[Shape::column_results > 0 && !Shape::streams ? Shape::column_results : 1][width];
-
-    template <class N, int K> FORMWORK_DEVICE void accumulate(T const (&v)[width], columns_t const& at) {
-      if constexpr (is_row_reduction(N::what)) {
-        constexpr int r = Shape::template row_ordinal<K>();
-        FORMWORK_UNROLL
-        for (int w = 0; w < width; ++w)
-          if (at.holds(w)) row[r] = combine<N>(row[r], v[w]);
-      } else if constexpr (is_column_reduction(N::what)) {
-        constexpr int c = Shape::template column_ordinal<K>();
-        FORMWORK_UNROLL
-        for (int w = 0; w < width; ++w)
-          if (at.holds(w)) {
-            if constexpr (Shape::streams) {
-              T& sum = Shape::partial(scratch, group, c)[at.of(w / s.vector) + w % s.vector];
-              sum = combine<N>(sum, v[w]);
-            } else {
-              column[c][w] = combine<N>(column[c][w], v[w]);
-            }
-          }
-      } else {
-        FORMWORK_UNROLL
-        for (int w = 0; w < width; ++w)
-          if (at.holds(w)) Shape::kept_row(scratch, group, N::argument)[at.of(w / s.vector) + w % s.vector] = v[w];
-      }
-    }
-    template <class N> FORMWORK_DEVICE void recall(T (&v)[width], columns_t const& at) {
-      FORMWORK_UNROLL
-      for (int w = 0; w < width; ++w)
-        if (at.holds(w)) v[w] = Shape::kept_row(scratch, group, N::argument)[at.of(w / s.vector) + w % s.vector];
-    }
-  };
-
-  template <class Lane, int Count> FORMWORK_DEVICE static void run(Lane const& lane, kernel_arguments<Count> const& a) {
-    const long row_block = lane.block() / Shape::column_parts;
-    const int part = static_cast<int>(lane.block() % Shape::column_parts);
-    const int in_block = lane.thread() / s.threads_per_row, member = lane.thread() % s.threads_per_row;
-    const bool spare = in_block >= s.rows_per_block;  // threads that only fill up a warp
-    const long group = row_block * s.rows_per_block + in_block;
-    sums extras{a.scratch, group, {}, {}};
-    start_columns(extras, member, part, spare, each{});
-    for (long n = 0; n < s.rows_each; ++n) {
-      const long wanted = group * s.rows_each + n;
-      const bool there = wanted < Shape::rows && !spare;
-      row_t row;
-      pointers p;
-      runner::rows::set_pointers(p, a.arguments, there ? wanted : Shape::rows - 1);
-      walk_stages(lane, a, row, p, extras, member, part, there, std::make_integer_sequence<int, Shape::stages>{});
-      runner::rows::template run_without_stores<Shape::stages>(a, row, p);
-      if constexpr (runner::rows::has_stores) {  // perhaps over what other threads of the row have to read first
-        lane.sync();
-        if (there && member == 0) runner::rows::store(row, p);
-      } else if constexpr (Shape::across_warps && s.rows_each > 1 && Shape::sum_stages() == 1) {
-        lane.sync();  // before the next row's sums; with more stages the barriers in between do
-      }
-    }
-    if constexpr (!Shape::streams && Shape::column_results > 0)
-      if (!spare) store_columns(extras, member, part, each{});
-  }
-
- private:
-  using each = std::make_index_sequence<sizeof...(I)>;
-
-  // Of the columns in pass n; none unless the row exists.
-  FORMWORK_DEVICE static columns_t columns_of(int member, long pass, bool there) {
-    constexpr long step = static_cast<long>(s.threads_per_row) * s.vector;
-    return {pass * step * s.chunks + member * s.vector, step, there ? Shape::columns : 0};
-  }
-
-  template <class Lane, class Context, int... S>
-  FORMWORK_DEVICE static void walk_stages(Lane const& lane, Context const& a, row_t& row, pointers& p, sums& extras, int member, int part, bool there, std::integer_sequence<int, S...>) {
-    if constexpr (Shape::streams) {
-      (stream<S>(lane, a, row, p, extras, member, there), ...);
-    } else {
-      slots here;
-      const columns_t at = columns_of(member, part, there);
-      (hold<S>(lane, a, row, p, here, at, extras), ...);
-    }
-  }
-  template <int S, class Lane, class Context>
-  FORMWORK_DEVICE static void hold(Lane const& lane, Context const& a, row_t& row, pointers& p, slots& here, columns_t const& at, sums& extras) {
-    runner::rows::template run_without_stores<S>(a, row, p);
-    start_rows<S>(extras, each{});
-    runner::template run<S, true>(a, row, here, p, at, extras);
-    finish_rows<S>(lane, row, extras, each{});
-  }
-  template <int S, class Lane, class Context>
-  FORMWORK_DEVICE static void stream(Lane const& lane, Context const& a, row_t& row, pointers& p, sums& extras, int member, bool there) {
-    runner::rows::template run_without_stores<S>(a, row, p);
-    start_rows<S>(extras, each{});
-    for (long pass = 0; pass < s.passes; ++pass) {
-      slots here;
-      const columns_t at = columns_of(member, pass, there);
-      runner::template run<S, false>(a, row, here, p, at, extras);
-    }
-    finish_rows<S>(lane, row, extras, each{});
-  }
-
-  template <int S, std::size_t... K> FORMWORK_DEVICE static void start_rows(sums& extras, std::index_sequence<K...>) { (start_row<S, I, static_cast<int>(K)>(extras), ...); }
-  template <int S, class N, int K> FORMWORK_DEVICE static void start_row([[maybe_unused]] sums& extras) {
-    if constexpr (is_row_reduction(N::what) && N::stage == S) extras.row[Shape::template row_ordinal<K>()] = neutral<T, N>();
-  }
-
-  // Across the lanes of the row, then (through shared memory, in the order of the warps) across its warps.
-  template <int S, class Lane, std::size_t... K> FORMWORK_DEVICE static void finish_rows(Lane const& lane, row_t& row, sums& extras, std::index_sequence<K...>) {
-    constexpr bool some = (false || ... || (is_row_reduction(I::what) && I::stage == S));
-    if constexpr (some) {
-      (across_lanes<S, I, static_cast<int>(K)>(lane, row, extras), ...);
-      if constexpr (Shape::across_warps) {
-        lane.sync();
-        (across_warps<S, I, static_cast<int>(K)>(lane, row), ...);  // each sum has shared memory of its own
-      }
-    }
-  }
-  template <int S, class N, int K, class Lane> FORMWORK_DEVICE static void across_lanes([[maybe_unused]] Lane const& lane, [[maybe_unused]] row_t& row, [[maybe_unused]] sums& extras) {
-    if constexpr (is_row_reduction(N::what) && N::stage == S) {
-      constexpr int r = Shape::template row_ordinal<K>();
-      T v = extras.row[r];
-      FORMWORK_UNROLL
-      for (int bits = 1; bits < (s.threads_per_row < warp ? s.threads_per_row : warp); bits *= 2) v = combine<N>(v, lane.shuffle_xor(v, bits));
-      row.f[K] = v;
-      if constexpr (Shape::across_warps)
-        if (lane.thread() % warp == 0) reinterpret_cast<T*>(lane.shared())[r * Shape::warps + lane.thread() / warp] = v;
-    }
-  }
-  template <int S, class N, int K, class Lane> FORMWORK_DEVICE static void across_warps([[maybe_unused]] Lane const& lane, [[maybe_unused]] row_t& row) {
-    if constexpr (is_row_reduction(N::what) && N::stage == S) {
-      const T* v = reinterpret_cast<const T*>(lane.shared()) + Shape::template row_ordinal<K>() * Shape::warps;
-      T sum = v[0];
-      FORMWORK_UNROLL
-      for (int w = 1; w < Shape::warps; ++w) sum = combine<N>(sum, v[w]);
-      row.f[K] = sum;
-    }
-  }
-
-  template <std::size_t... K> FORMWORK_DEVICE static void start_columns(sums& extras, int member, int part, bool spare, std::index_sequence<K...>) {
-    (start_column<I, static_cast<int>(K)>(extras, member, part, spare), ...);
-  }
-  template <class N, int K> FORMWORK_DEVICE static void start_column([[maybe_unused]] sums& extras, [[maybe_unused]] int member, [[maybe_unused]] int part, [[maybe_unused]] bool spare) {
-    if constexpr (is_column_reduction(N::what)) {
-      constexpr int c = Shape::template column_ordinal<K>();
-      if constexpr (Shape::streams) {
-        for (long pass = 0; pass < s.passes; ++pass) {
-          const columns_t at = columns_of(member, pass, !spare);
-          FORMWORK_UNROLL
-          for (int w = 0; w < width; ++w)
-            if (at.holds(w)) Shape::partial(extras.scratch, extras.group, c)[at.of(w / s.vector) + w % s.vector] = neutral<T, N>();
-        }
-      } else {
-        FORMWORK_UNROLL
-        for (int w = 0; w < width; ++w) extras.column[c][w] = neutral<T, N>();
-      }
-    }
-  }
-  template <std::size_t... K> FORMWORK_DEVICE static void store_columns(sums const& extras, int member, int part, std::index_sequence<K...>) {
-    (store_column<I, static_cast<int>(K)>(extras, member, part), ...);
-  }
-  template <class N, int K> FORMWORK_DEVICE static void store_column([[maybe_unused]] sums const& extras, [[maybe_unused]] int member, [[maybe_unused]] int part) {
-    if constexpr (is_column_reduction(N::what)) {
-      constexpr int c = Shape::template column_ordinal<K>();
-      const columns_t at = columns_of(member, part, true);
-      T* to = Shape::partial(extras.scratch, extras.group, c);
-      FORMWORK_UNROLL
-      for (int w = 0; w < width; ++w)
-        if (at.holds(w)) to[at.of(w / s.vector) + w % s.vector] = extras.column[c][w];
-    }
-  }
-};
 
 // The partial column sums of all groups, added in their order: eight interleaved runs for each column.
 template <class Shape, class Arguments, class... I> struct columns_launch {
@@ -284,14 +47,20 @@ template <class Shape, class Arguments, class... I> struct columns_launch {
   }
 };
 
+template <class Shape, class Columns, class... I> struct whole_rows {
+  using main = rows_launch<Shape, I...>;
+  using type = std::conditional_t<(Shape::column_results > 0), launch_list<main, Columns>, launch_list<main>>;
+};
+
 }  // namespace detail
 
 template <long Rows, long Columns, int Stages, bool RowReductions, bool ColumnReductions, int Kept, dtype Type, class Arguments, class... I, class Options>
 struct kernel_plan<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReductions, Kept, Type, Arguments, tape<I...>>, Options> {
   using shape = detail::rows_shape<Rows, Columns, Stages, RowReductions, ColumnReductions, Kept, Type, Arguments, tape<I...>>;
   static constexpr std::size_t scratch_bytes = shape::scratch_bytes;
-  using main = detail::rows_launch<shape, I...>;
-  using launches = std::conditional_t<ColumnReductions, launch_list<main, detail::columns_launch<shape, Arguments, I...>>, launch_list<main>>;
+  using columns = detail::columns_launch<shape, Arguments, I...>;
+  using launches = typename std::conditional_t<shape::splits, detail::split_rows<shape, std::make_integer_sequence<int, Stages>, columns, I...>,
+                                               detail::whole_rows<shape, columns, I...>>::type;
 };
 
 }  // namespace formwork::cuda
