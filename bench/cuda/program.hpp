@@ -34,8 +34,12 @@ template <class Source, class Device = cuda_device> class device_program {
     }
     memory_.emplace_back(run_type::workspace_bytes);
     workspace_ = memory_.back().p;
+    const random_state state{.seed = 5};
+    memory_.emplace_back(sizeof(state));
+    check(cudaMemcpy(memory_.back().p, &state, sizeof(state), cudaMemcpyHostToDevice), "cudaMemcpy");
+    random_ = reinterpret_cast<const random_state*>(memory_.back().p);
   }
-  void run(cudaStream_t stream) { run_type::run({.workspace = workspace_, .inputs = inputs_.data(), .outputs = outputs_.data(), .queue = stream}); }
+  void run(cudaStream_t stream) { run_type::run({.workspace = workspace_, .inputs = inputs_.data(), .outputs = outputs_.data(), .random_at = random_, .queue = stream}); }
   const std::byte* input(int k) const { return static_cast<const std::byte*>(inputs_[static_cast<std::size_t>(k)]); }
   static std::string launches() { return "/launches:" + std::to_string(run_type::launches); }
 
@@ -43,6 +47,7 @@ template <class Source, class Device = cuda_device> class device_program {
   std::vector<device_memory> memory_;
   std::vector<void*> inputs_, outputs_;
   std::byte* workspace_ = nullptr;
+  const random_state* random_ = nullptr;  // in memory of the GPU
 };
 
 }  // namespace formwork::bench

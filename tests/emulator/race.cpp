@@ -1,5 +1,5 @@
 // Kernels whose every lane is a fibre of its own to ThreadSanitizer: a layer norm across warps with an embedding gradient, a
-// product, one that computes its operands, and attention with its gradients. `emulator_race PROGRAM` must be clean; with the name of a kernel and the number of
+// full reduction split over blocks, a product, one that computes its operands, and attention with its gradients. `emulator_race PROGRAM` must be clean; with the name of a kernel and the number of
 // a barrier, that barrier of that kernel is dropped and the sanitizer must report the race with its line.
 #include <cstdio>
 #include <cstdlib>
@@ -18,6 +18,10 @@ namespace {
 using norm_module = two<shape<6, 600>, shape<600>>;
 struct norm {
   constexpr auto operator()(auto const& m, auto const& in) const { return mean<>(square(standardize<-1>(gather(m.a, in.i)) * m.b)); }
+};
+
+struct squares {
+  constexpr auto operator()(auto const& m, auto const&) const { return sum<>(square(m.a)); }
 };
 
 using product_module = two<shape<40, 300>, shape<300, 24>>;
@@ -52,10 +56,11 @@ template <class Source> void run(emulator::settings how) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2 && argc != 4) return std::fputs("emulator_race norm|product|prologue|attention [KERNEL BARRIER]\n", stderr), 2;
+  if (argc != 2 && argc != 4) return std::fputs("emulator_race norm|squares|product|prologue|attention [KERNEL BARRIER]\n", stderr), 2;
   emulator::settings how{.seed = 3, .sanitize = true};
   if (argc == 4) how.wrong = emulator::fault::drop_barrier, how.only = argv[2], how.at = std::atoi(argv[3]);
   if (std::strcmp(argv[1], "norm") == 0) run<gradients_of<norm, norm_module, indices<shape<300>>>>(how);
+  else if (std::strcmp(argv[1], "squares") == 0) run<values_of<squares, one<shape<1 << 17>>>>(how);
   else if (std::strcmp(argv[1], "product") == 0) run<values_of<product, product_module>>(how);
   else if (std::strcmp(argv[1], "prologue") == 0) run<with_prologues<values_of<product, product_module>>>(how);
   else run<gradients_of<attention, attention_module>>(how);
