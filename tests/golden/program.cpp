@@ -6,6 +6,7 @@
 #include "golden/golden.hpp"
 #include "support/catch.hpp"
 #include "support/interpreter.hpp"
+#include "support/passes.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;
@@ -68,15 +69,15 @@ interpreter run_golden(graph const& g, golden_file const& file) {
 
 template <class Model> void check_golden(std::string const& name) {
   golden_file file(name);
-  graph forward = simplify(trace<logits_of, Model, language_model_prompt<golden_batch, golden_time>>());
+  graph forward = simplified(trace<logits_of, Model, language_model_prompt<golden_batch, golden_time>>());
   constexpr auto vocabulary = static_cast<std::uint64_t>(Model::vocabulary);
   auto logits = run_golden(forward, file);
   require_with_teeth({logits.output(std::string_view("result")),
                       file.template get<float>("logits", {golden_batch, golden_time, vocabulary})},
                      vocabulary);
 
-  graph loss = simplify(trace<loss_of, Model, golden_inputs>(), stop_gradients::keep);
-  graph step = simplify(differentiate(loss));
+  graph loss = simplified(trace<loss_of, Model, golden_inputs>(), stop_gradients::keep);
+  graph step = simplified(differentiated(loss));
   auto run = run_golden(step, file);
   REQUIRE(run.output(std::string_view("result")).size() == 1);
   require_with_teeth({run.output(std::string_view("result")), file.template get<float>("loss", {})}, 1);

@@ -5,6 +5,7 @@
 #include "formwork/train/training_step.hpp"
 #include "golden/golden.hpp"
 #include "support/catch.hpp"
+#include "support/passes.hpp"
 #include "support/threads.hpp"
 
 using namespace formwork;
@@ -55,7 +56,7 @@ using golden_run = training<Model, adamw, batch<golden_batch, golden_time>, cpu_
 
 template <class Model> struct logits_source {
   static constexpr graph make() {
-    return simplify(trace<logits_of, Model, language_model_prompt<golden_batch, golden_time>>());
+    return simplified(trace<logits_of, Model, language_model_prompt<golden_batch, golden_time>>());
   }
 };
 

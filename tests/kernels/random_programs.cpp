@@ -50,7 +50,7 @@ void check_seed(random_program_options o, tally& t, fuse_options options = {}) {
   CAPTURE(o.seed, o.nodes, o.loops);
   graph g = random_program(o).make();
   REQUIRE(problem_of(g) == "");
-  graph d = simplify(differentiate(simplify(g, stop_gradients::keep), {.inputs = true}));
+  graph d = simplified(differentiated(simplified(g, stop_gradients::keep), {.inputs = true}));
   program_data data(d, {-0.7, 0.7, 50, o.seed});
   walk_order orders[] = {{false, false, 8}, {true, true, 8}, {false, false, 1}};
   double most = 0;

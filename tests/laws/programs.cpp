@@ -8,6 +8,7 @@
 #include "support/distance.hpp"
 #include "support/program_test.hpp"
 #include "support/programs.hpp"
+#include "support/rounding_bound.hpp"
 #include "support/step_check.hpp"
 
 using namespace formwork;
@@ -73,7 +74,7 @@ struct matrices {
 };
 struct turned {
   static constexpr graph make() {
-    return simplify(trace<turned, nothing, matrices>());
+    return simplified(trace<turned, nothing, matrices>());
   }
   constexpr auto operator()(nothing, auto const& in) const {
     auto turn = [](auto const& x) { return transpose<0, 2, 1>(x); };
@@ -185,7 +186,7 @@ TEST_CASE("laws: random programs fused and with every node apart agree within ro
   for (unsigned seed = 1; seed <= 300; ++seed) {
     CAPTURE(seed);
     graph g = random_program({.seed = seed, .nodes = 12, .loops = 2}).make();
-    graph d = simplify(differentiate(simplify(g, stop_gradients::keep), {.inputs = true}));
+    graph d = simplified(differentiated(simplified(g, stop_gradients::keep), {.inputs = true}));
     check_fused_and_apart(d, program_data(d, {-0.7, 0.7, 50, seed}), t);
   }
   CHECK(t.outputs > 1000);
@@ -211,7 +212,7 @@ TEST_CASE("laws: derivatives are linear in the gradient that they start from") {
 
 TEST_CASE("laws: transposes cancel") {
   // Written twice they are gone.
-  graph g = simplify(trace_of<nothing, matrices>([](auto const&, auto const& in) { return transpose<2, 0, 1>(transpose<1, 2, 0>(in.a)); }));
+  graph g = simplified(trace_of<nothing, matrices>([](auto const&, auto const& in) { return transpose<2, 0, 1>(transpose<1, 2, 0>(in.a)); }));
   CHECK(g[g.outputs[0].node].what == kind::input);
   // (b' a')' is a b.
   for (auto const& c : compare_step<turned>({.bound = 4})) {
@@ -219,6 +220,6 @@ TEST_CASE("laws: transposes cancel") {
     CHECK(c.distance <= 1);
     CHECK(c.teeth);
   }
-  graph a = turned::make(), b = simplify(trace_of<nothing, matrices>([](auto const&, auto const& in) { return matmul(in.a, gelu(in.b)); }));
+  graph a = turned::make(), b = simplified(trace_of<nothing, matrices>([](auto const&, auto const& in) { return matmul(in.a, gelu(in.b)); }));
   check_same_outputs(a, b, program_data(a));
 }

@@ -11,11 +11,13 @@
 #include "formwork/passes/describe_fusion.hpp"
 #include "formwork/trace/attend.hpp"
 #include "formwork/trace/loop.hpp"
+#include "support/passes.hpp"
 #include "support/step_check.hpp"
 
 namespace {
 
 using namespace formwork;
+using testing::differentiated, testing::simplified;
 
 template <long C> constexpr auto normalized(auto const& x) {
   auto m = x - mean<-1>(x);
@@ -56,7 +58,7 @@ struct loss {
 };
 
 template <pins Pin = pins::none> constexpr graph program() {
-  return simplify(differentiate(simplify(trace<loss, model<Pin>, inputs>(), stop_gradients::keep)));
+  return simplified(differentiated(simplified(trace<loss, model<Pin>, inputs>(), stop_gradients::keep)));
 }
 struct unlimited { static constexpr graph make() { return program(); } };
 struct middle : unlimited { static constexpr long workspace_budget = 70 * 1024; };

@@ -1,5 +1,6 @@
 // The cost of a program against counts by hand, and of a GPT against the published formula.
 #include "support/catch.hpp"
+#include "support/passes.hpp"
 
 #include <string>
 
@@ -19,6 +20,7 @@
 namespace {
 
 using namespace formwork;
+using testing::differentiated, testing::simplified;
 
 constexpr program_cost cost_of(graph const& g, fuse_options options = {}) {
   fusion f = fuse(canonicalize(rematerialize(g)), options);
@@ -38,7 +40,7 @@ struct rows_of_8 {
 struct forward {
   constexpr auto operator()(auto const& m, auto const& in) const { return gelu_tanh(matmul(in.x, m.w) + m.b); }
 };
-constexpr program_cost one_layer = cost_of(simplify(trace<forward, layer, rows_of_8>()));
+constexpr program_cost one_layer = cost_of(simplified(trace<forward, layer, rows_of_8>()));
 static_assert(one_layer.parameters == 45);
 static_assert(one_layer.flops == 6 * 5 * (2 * 8 + 1 + ops::gelu_tanh::flops));
 static_assert(one_layer.bytes_moved == 4 * (6 * 8 + 8 * 5 + 5 + 6 * 5));
@@ -78,7 +80,7 @@ struct either { constexpr auto operator()(auto const&, auto const& in) const { r
 }  // namespace
 
 TEST_CASE("cost: every iteration of a loop counts") {
-  graph g = simplify(trace<through, stack, rows_of_8>());
+  graph g = simplified(trace<through, stack, rows_of_8>());
   program_cost c = cost_of(g);
   fusion f = fuse(canonicalize(rematerialize(g)));
   long in_loop = 0;
@@ -103,7 +105,7 @@ TEST_CASE("cost: attention counts the pairs that its mask lets through") {
 
 TEST_CASE("cost: the derivative of a product is two products") {
   long once = 2 * 6 * 8 * 5;
-  graph g = simplify(differentiate(simplify(trace<two, two_layers, rows_of_8>(), stop_gradients::keep)));
+  graph g = simplified(differentiated(simplified(trace<two, two_layers, rows_of_8>(), stop_gradients::keep)));
   long products = 0;
   for (int i = 0; i < g.size(); ++i)
     if (g[i].what == kind::contract) products += flops_of(g, i);
@@ -113,8 +115,8 @@ TEST_CASE("cost: the derivative of a product is two products") {
 TEST_CASE("cost: GPT-2 124M is 6 N operations a token and attention's share") {
   constexpr long batch = 2, length = 64, layers = 12, width = 768;
   using inputs = language_model_inputs<batch, length>;
-  graph forward_only = simplify(trace<evaluation_loss_of, gpt2_124m, inputs>());
-  graph training = simplify(differentiate(simplify(trace<evaluation_loss_of, gpt2_124m, inputs>(), stop_gradients::keep)));
+  graph forward_only = simplified(trace<evaluation_loss_of, gpt2_124m, inputs>());
+  graph training = simplified(differentiated(simplified(trace<evaluation_loss_of, gpt2_124m, inputs>(), stop_gradients::keep)));
   CHECK(parameters_of(training) == 124'439'808);
   // Kaplan et al. 2020 (arXiv:2001.08361), table 1: 2 N and 2 layers context width a token, forward, without position
   // embeddings; backward twice that. A causal mask lets through (length + 1) / 2 of the pairs.
@@ -132,8 +134,8 @@ TEST_CASE("cost: GPT-2 124M is 6 N operations a token and attention's share") {
 
 TEST_CASE("cost: what prologues save in GPT-2 124M, 4 x 1024 in bf16") {
   auto mebibytes = [](graph const& g, fuse_options o) { return static_cast<double>(cost_of(g, o).bytes_moved) / (1 << 20); };
-  const graph loss = simplify(trace<loss_of, gpt2_124m, language_model_inputs<4, 1024>>(), stop_gradients::keep);
-  const graph training = lower_precision(simplify(differentiate(loss)), dtype::bf16), evaluation = lower_precision(simplify(loss), dtype::bf16);
+  const graph loss = simplified(trace<loss_of, gpt2_124m, language_model_inputs<4, 1024>>(), stop_gradients::keep);
+  const graph training = lower_precision(simplified(differentiated(loss)), dtype::bf16), evaluation = lower_precision(simplified(loss), dtype::bf16);
   CHECK(mebibytes(training, {}) == Approx(9841).epsilon(0).margin(0.5));
   CHECK(mebibytes(training, {.prologues = true}) == Approx(9549).epsilon(0).margin(0.5));
   CHECK(mebibytes(evaluation, {}) == Approx(2925).epsilon(0).margin(0.5));

@@ -40,13 +40,13 @@ TEST_CASE("differentiate: gradients of inputs") {
 
 TEST_CASE("differentiate: a parameter that the loss does not depend on has gradient zero") {
   check_gradients<two<shape<3>, shape<2, 2>>>([](auto const& m, auto const&) { return weighted_sum(m.a); });
-  graph d = differentiate(trace_of<two<shape<3>, shape<2, 2>>>([](auto const& m, auto const&) { return weighted_sum(m.a); }));
+  graph d = differentiated(trace_of<two<shape<3>, shape<2, 2>>>([](auto const& m, auto const&) { return weighted_sum(m.a); }));
   CHECK(run_program(d, program_data(d)).output("b", role::parameter_gradient) == std::vector<double>(4, 0.0));
 }
 
 TEST_CASE("differentiate: stop_gradient stops") {
   auto stopped = [](auto const& m, auto const&) { return weighted_sum(stop_gradient(m.a * m.a) * m.b); };
-  graph g = trace_of<two<shape<3>, shape<3>>>(stopped), d = simplify(differentiate(simplify(g, stop_gradients::keep)));
+  graph g = trace_of<two<shape<3>, shape<3>>>(stopped), d = simplified(differentiated(simplified(g, stop_gradients::keep)));
   interpreter run = run_program(d, program_data(d));
   CHECK(run.output("a", role::parameter_gradient) == std::vector<double>(3, 0.0));
   CHECK(largest(run.output("b", role::parameter_gradient)) > 0);
@@ -69,7 +69,7 @@ TEST_CASE("differentiate: maximum over each set of axes") {
 }
 
 TEST_CASE("differentiate: equal maxima share the gradient equally") {
-  graph d = simplify(differentiate(
+  graph d = simplified(differentiated(
       trace_of<one<shape<2, 4>>>([](auto const& m, auto const&) { return weighted_sum(maximum<-1>(m.a)); })));
   interpreter run(d);
   run.set_parameter(0, {1, 3, 3, 2, 5, 5, 5, 5});
@@ -151,7 +151,7 @@ TEST_CASE("differentiate: casts pass gradients between floating-point types only
 
 TEST_CASE("differentiate: the derivative is linear in the loss") {
   auto gradient_of = [](graph const& g) {
-    graph d = simplify(differentiate(g));
+    graph d = simplified(differentiated(g));
     return run_program(d, program_data(d)).output("a", role::parameter_gradient);
   };
   using module = one<shape<3, 2>>;
@@ -165,14 +165,14 @@ TEST_CASE("differentiate: the derivative is linear in the loss") {
 
 TEST_CASE("differentiate: an output that is not a scalar is rejected") {
   graph g = trace_of<one<shape<3, 2>>>([](auto const& m, auto const&) { return m.a * 2; });
-  CHECK_THROWS_AS(differentiate(g), char const*);
+  CHECK_THROWS_AS(differentiated(g), char const*);
 }
 
 TEST_CASE("differentiate: the output to differentiate is chosen") {
   graph g = trace_of<one<shape<3>>>([](auto const& m, auto const&) { return weighted_sum(m.a); });
   graph h = g;
   h.outputs.push_back({name_text("square"), role::value, 0, build::map<ops::multiply>(h, g.outputs[0].node, g.outputs[0].node)});
-  graph d = differentiate(h, {.output = 1}), e = differentiate(g);
+  graph d = differentiated(h, {.output = 1}), e = differentiated(g);
   program_data data(g);
   interpreter square = run_program(d, data), plain = run_program(e, data);
   std::vector<double> expected = plain.output("a", role::parameter_gradient);

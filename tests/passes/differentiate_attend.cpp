@@ -80,8 +80,8 @@ TEST_CASE("differentiate: a weight of probabilities is a constant, and a learned
   graph g = trace_of<with<shape<4, 5>>>([](auto const& m, auto const&) {
     return weighted_sum(attend(m.a, m.b, m.c, with_weight([&](auto at) { return m.d(at.head, at.key); })));
   });
-  CHECK_THROWS_AS(differentiate(g), char const*);
-  graph constant = differentiate(trace_of<with<shape<4, 5>>>([](auto const& m, auto const&) {
+  CHECK_THROWS_AS(differentiated(g), char const*);
+  graph constant = differentiated(trace_of<with<shape<4, 5>>>([](auto const& m, auto const&) {
     auto table = stop_gradient(m.d);
     return weighted_sum(attend(m.a, m.b, m.c, with_weight([&](auto at) { return table(at.head, at.key); }))) + sum<>(m.d);
   }));
@@ -93,7 +93,7 @@ TEST_CASE("differentiate: a score that is not the product of query and key is re
   graph g = trace_of<with<shape<4, 5>>>([](auto const& m, auto const&) {
     return weighted_sum(attend(m.a, m.b, m.c, with_score([&](auto, auto at) { return m.d(at.head, at.key); })));
   });
-  CHECK_THROWS_AS(differentiate(g), char const*);
+  CHECK_THROWS_AS(differentiated(g), char const*);
 }
 
 namespace {

@@ -50,7 +50,7 @@ TEST_CASE("sum_over_parts: gradients of operands in parts and of what is the sam
 TEST_CASE("sum_over_parts: one loop, forward and backward") {
   graph g = trace_of<two<shape<3, 5>, shape<5>>, numbers<shape<6, 3>>>(in_parts);
   CHECK(loops(g) == 1);
-  CHECK(loops(differentiate(g, {.inputs = true})) == 1);
+  CHECK(loops(differentiated(g, {.inputs = true})) == 1);
 }
 
 TEST_CASE("sum_over_parts: a loop that stands in another one cannot be differentiated") {
@@ -63,7 +63,7 @@ TEST_CASE("sum_over_parts: a loop that stands in another one cannot be different
                     h.end_scope();
                     auto y = loop(m.a);
                     h.outputs.push_back({{}, role::value, 0, reshape<>(sum<>(y)).id});
-                    differentiate(h);
+                    differentiated(h);
                   }()),
                   char const*);
 }
@@ -78,5 +78,5 @@ TEST_CASE("linear_cross_entropy: loss and gradients of the plain head, by f64 an
   graph a = trace_of<model, rows_and_targets>(plain), b = trace_of<model, rows_and_targets>(parts);
   CHECK(loops(a) == 0);
   CHECK(loops(b) == 1);
-  check_same_outputs(differentiate(a, {.inputs = true}), differentiate(b, {.inputs = true}), program_data(a, {.integers = 5}));
+  check_same_outputs(differentiated(a, {.inputs = true}), differentiated(b, {.inputs = true}), program_data(a, {.integers = 5}));
 }

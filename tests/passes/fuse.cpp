@@ -33,8 +33,8 @@ std::vector<std::string> kernels_of(fusion const& f) {
 }
 using kernels = std::vector<std::string>;
 
-graph forward_of(graph const& g) { return rematerialize(simplify(g)); }
-graph backward_of(graph const& g) { return rematerialize(simplify(differentiate(simplify(g, stop_gradients::keep), {.inputs = true}))); }
+graph forward_of(graph const& g) { return rematerialize(simplified(g)); }
+graph backward_of(graph const& g) { return rematerialize(simplified(differentiated(simplified(g, stop_gradients::keep), {.inputs = true}))); }
 template <class Module, class Inputs> fusion forward(auto f, fuse_options o = {}) { return fuse(canonicalize(forward_of(trace_of<Module, Inputs>(f))), o); }
 template <class Module, class Inputs> fusion backward(auto f, fuse_options o = {}) { return fuse(canonicalize(backward_of(trace_of<Module, Inputs>(f))), o); }
 

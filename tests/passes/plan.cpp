@@ -27,7 +27,7 @@ long collisions(memory_plan const& m) {
 
 memory_plan plan_of(unsigned seed, int nodes, int loops) {
   graph g = random_program({.seed = seed, .nodes = nodes, .loops = loops}).make();
-  graph d = simplify(differentiate(simplify(g, stop_gradients::keep), {.inputs = true}));
+  graph d = simplified(differentiated(simplified(g, stop_gradients::keep), {.inputs = true}));
   return plan_memory(fuse(canonicalize(rematerialize(d))));
 }
 
@@ -64,7 +64,7 @@ TEST_CASE("plan: parameters lie apart, decaying ones first") {
   for (unsigned seed = 1; seed <= 60; ++seed) {
     CAPTURE(seed);
     graph g = random_program({.seed = seed, .nodes = 8, .loops = 1}).make();
-    graph d = simplify(differentiate(simplify(g, stop_gradients::keep)));
+    graph d = simplified(differentiated(simplified(g, stop_gradients::keep)));
     memory_plan m = plan_memory(fuse(canonicalize(rematerialize(d))));
     CHECK(m.parameter_elements % arena_row == 0);
     for (std::size_t i = 0; i < d.parameters.size(); ++i) {

@@ -27,7 +27,7 @@ template <class Body> struct stack {
 };
 
 template <class Body> graph program_of(Body) {
-  return simplify(differentiate(simplify(trace_of<stack<Body>, numbers<shape<5, 8>>>([](auto const& m, auto const& in) { return weighted_sum(m.blocks(in.x)); }), stop_gradients::keep)));
+  return simplified(differentiated(simplified(trace_of<stack<Body>, numbers<shape<5, 8>>>([](auto const& m, auto const& in) { return weighted_sum(m.blocks(in.x)); }), stop_gradients::keep)));
 }
 
 using names = std::vector<std::string>;

@@ -92,7 +92,7 @@ TEST_CASE("simplify: integers are divided as integers") {
 
 TEST_CASE("simplify: a division by zero is left to the program") {
   graph g = trace_of<one<shape<2>>>([](auto const& m, auto const&) { return m.a + 1 / constant(m.a, 0.0); });
-  interpreter run = run_program(simplify(g), program_data(g));
+  interpreter run = run_program(simplified(g), program_data(g));
   CHECK(std::isinf(run.output(0)[0]));
 }
 
@@ -161,13 +161,13 @@ TEST_CASE("simplify: a score's body keeps what depends on the position") {
 
 TEST_CASE("simplify: stop_gradient stays until differentiation, if asked") {
   graph g = trace_of<one<shape<3>>>([](auto const& m, auto const&) { return stop_gradient(m.a * 1) * m.a; });
-  CHECK(count<ops::stop_gradient>(simplify(g, stop_gradients::keep)) == 1);
-  CHECK(count<ops::stop_gradient>(simplify(g)) == 0);
+  CHECK(count<ops::stop_gradient>(simplified(g, stop_gradients::keep)) == 1);
+  CHECK(count<ops::stop_gradient>(simplified(g)) == 0);
 }
 
 TEST_CASE("describe: every node and output has its line") {
   graph g = trace_of<stack>([](auto const& m, auto const&) { return weighted_sum(m.blocks(m.a, m.a)); });
-  graph d = simplify(differentiate(g));
+  graph d = simplified(differentiated(g));
   std::string text = describe(d);
   CHECK(std::count(text.begin(), text.end(), '\n') == d.size() + static_cast<long>(d.outputs.size()));
   for (int i = 0; i < d.size(); ++i) CHECK(text.find("%" + std::to_string(i) + " = ") != std::string::npos);

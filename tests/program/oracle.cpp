@@ -5,6 +5,7 @@
 #include "formwork/ops/tanh.hpp"
 #include "formwork/trace/attend.hpp"
 #include "support/program_test.hpp"
+#include "support/random_counter.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;
@@ -25,7 +26,7 @@ struct model {
 graph looped() {
   return trace_of<model>([](auto const& m, auto const&) { return weighted_sum(transpose<1, 0>(m.blocks(m.a)) * slice<1, 0, 2>(matmul(matrix_transpose(m.a), m.a))); });
 }
-graph training() { return simplify(differentiate(simplify(looped(), stop_gradients::keep))); }
+graph training() { return simplified(differentiated(simplified(looped(), stop_gradients::keep))); }
 
 // Every program that differs from g in one operand, attribute or operation of one node.
 template <class F> void for_each_mutant(graph const& g, F const& f) {
@@ -98,7 +99,7 @@ TEST_CASE("oracle: a program with one wrong operand or operation is refused or g
 
 TEST_CASE("oracle: a derivative that is off by 1% is found") {
   graph g = trace_of<one<shape<3>>>([](auto const& m, auto const&) { return weighted_sum(apply<bent_sine>(m.a)); });
-  graph d = differentiate(g);
+  graph d = differentiated(g);
   program_data data(g);
   interpreter gradients = run_program(d, data), run(g);
   load(run, data);

@@ -1,10 +1,9 @@
 // Random programs and their gradients, compiled and executed on the CPU.
 #include "kernels/random_program.hpp"
 #include "support/catch.hpp"
+#include "support/passes.hpp"
 #include "support/step_check.hpp"
 
-#include "formwork/passes/differentiate.hpp"
-#include "formwork/passes/simplify.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;
@@ -14,7 +13,7 @@ namespace {
 template <unsigned Seed, int Nodes, int Loops> struct drawn_program {
   static constexpr graph make() {
     graph g = random_program({.seed = Seed, .nodes = Nodes, .loops = Loops}).make();
-    return simplify(differentiate(simplify(g, stop_gradients::keep), {.inputs = true}));
+    return simplified(differentiated(simplified(g, stop_gradients::keep), {.inputs = true}));
   }
 };
 

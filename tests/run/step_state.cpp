@@ -46,7 +46,7 @@ struct no_state {
   constexpr auto operator()(auto const&, auto const& in) const { return sum<>(replace_rows(in.x * 2.f, in.i, in.x)); }
 };
 template <class Function> struct program {
-  static constexpr graph make() { return simplify(trace<Function, nothing, rows_and_places>()); }
+  static constexpr graph make() { return simplified(trace<Function, nothing, rows_and_places>()); }
 };
 template <class Function> void plan() {
   fusion f = fuse(canonicalize(rematerialize(program<Function>::make())));
@@ -79,7 +79,7 @@ TEST_CASE("step: rows of a state are replaced in place, and no other") {
 }
 
 TEST_CASE("step: a replaced row costs itself, not the state") {
-  fusion f = fuse(canonicalize(rematerialize(simplify(trace<decoded_logits_of, gpt<gpt2_124m_config>, language_model_step<1>>()))));
+  fusion f = fuse(canonicalize(rematerialize(simplified(trace<decoded_logits_of, gpt<gpt2_124m_config>, language_model_step<1>>()))));
   const program_cost c = cost(f, plan_memory(f));
   // All parameters but the positions, of which one row is read, and the cache, which attention reads.
   const long parameters = 4 * (124'439'808L - 1024 * 768), cache = 2 * 12 * 1024 * 768 * 4L;

@@ -4,6 +4,7 @@
 #include "formwork/ops/exp.hpp"
 #include "formwork/trace/attend.hpp"
 #include "support/programs.hpp"
+#include "support/random_counter.hpp"
 #include "support/step_check.hpp"
 
 namespace formwork::testing {

@@ -3,10 +3,9 @@
 
 #include <cmath>
 
-#include "formwork/passes/differentiate.hpp"
 #include "formwork/passes/lower_precision.hpp"
-#include "formwork/passes/simplify.hpp"
 #include "support/modules.hpp"
+#include "support/passes.hpp"
 
 namespace formwork::testing {
 
@@ -15,14 +14,14 @@ constexpr double f32_tolerance(double roundings) { return 3 * std::sqrt(rounding
 
 // Loss and gradients of a function of a module and inputs.
 template <class Function, class Module, class Inputs = nothing> struct gradients_of {
-  static constexpr graph make() { return simplify(differentiate(simplify(trace<Function, Module, Inputs>(), stop_gradients::keep))); }
+  static constexpr graph make() { return simplified(differentiated(simplified(trace<Function, Module, Inputs>(), stop_gradients::keep))); }
 };
 // And those of its inputs.
 template <class Function, class Module, class Inputs> struct all_gradients_of {
-  static constexpr graph make() { return simplify(differentiate(simplify(trace<Function, Module, Inputs>(), stop_gradients::keep), {.inputs = true})); }
+  static constexpr graph make() { return simplified(differentiated(simplified(trace<Function, Module, Inputs>(), stop_gradients::keep), {.inputs = true})); }
 };
 template <class Function, class Module, class Inputs = nothing> struct values_of {
-  static constexpr graph make() { return simplify(trace<Function, Module, Inputs>()); }
+  static constexpr graph make() { return simplified(trace<Function, Module, Inputs>()); }
 };
 
 // The same with products that compute their operands.

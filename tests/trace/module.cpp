@@ -66,7 +66,7 @@ TEST_CASE("trace: a struct of values becomes named outputs") {
   REQUIRE(g.outputs.size() == 2);
   CHECK(g.outputs[0].name.view() == "loss");
   CHECK(g.outputs[1].name.view() == "y");
-  graph d = differentiate(g);
+  graph d = differentiated(g);
   program_data data(g);
   CHECK(same_values(run_program(d, data).output("y"), run_program(g, data).output("y")));
 }
