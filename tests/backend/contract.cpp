@@ -153,6 +153,11 @@ TEST_CASE("contract works across blocks of every dimension") {
   check_layouts<float, 1, 9, 1601, 21>();
   check_layouts<float, 1, 13, 51, 1201>();
   check_layouts<float, 1, 281, 800, 400>();
+  // Wide results have deeper blocks of k than narrow ones.
+  static_assert(formwork::kernels::contract_schedule_for(4, 13, 1601, 801).block_depth > formwork::kernels::contract_schedule_for(4, 13, 51, 801).block_depth);
+  static_assert(formwork::kernels::contract_schedule_for(4, 13, 1601, 801).block_depth < 801 && formwork::kernels::contract_schedule_for(4, 13, 51, 255).block_depth == 255);
+  check_layouts<float, 1, 13, 1601, 801>();
+  check_layouts<double, 1, 13, 1101, 801>();
 }
 
 TEMPLATE_TEST_CASE("contract applies prologues to both operands", "", float, double) {

@@ -17,6 +17,9 @@ constexpr auto wide(auto x) { return cast<dtype::f32>(x); }
 struct dot {
   constexpr auto operator()(auto const&, auto const& in) const { return sum<>(wide(in.x) * wide(in.y)); }
 };
+struct product_sum {
+  constexpr auto operator()(auto const&, auto const& in) const { return sum<>(in.x * in.y); }
+};
 struct two_sums {
   constexpr auto operator()(auto const&, auto const& in) const { return sum<>(square(in.x)) + maximum<>(in.x * in.y); }
 };
@@ -31,6 +34,21 @@ struct logarithms {
 };
 struct normed {
   constexpr auto operator()(auto const& m, auto const& in) const { return sum<>(sin(standardize<-1>(in.x) * m.a + m.b)); }
+};
+
+template <class X, class Y> struct rows_and_shifts {
+  using x_t = input<dtype::f32, X>;
+  using y_t = input<dtype::f32, Y>;
+  BOOST_HANA_DEFINE_STRUCT(rows_and_shifts, (x_t, x), (y_t, shift));
+};
+template <class First, class Second> struct two_results { BOOST_HANA_DEFINE_STRUCT(two_results, (First, first), (Second, second)); };
+// A number for each row that needs another of it, and elements that need both.
+struct shifted_logarithms {
+  constexpr auto operator()(auto const&, auto const& in) const {
+    auto logs = log_sum_exp<-1>(in.x) + in.shift;
+    auto rest = in.x - logs;
+    return two_results<decltype(logs), decltype(rest)>{logs, rest};
+  }
 };
 
 template <dtype Type, class F, class X> using of = values_of<F, nothing, pair_of<Type, X>>;
@@ -116,6 +134,38 @@ TEST_CASE("rows split: what is stored once per row, by the launch that stores th
   using kernel = first_shape<source>;
   static_assert(kernel::runner::rows::has_stores && launches<source> == 3 + 1 + 1);
   check_on_emulator<source>(f32_tolerance(400), {}, 4);
+}
+TEST_CASE("rows split: a result of a row, in the place of an operand of the row that every block reads") {
+  using source = values_of<shifted_logarithms, nothing, rows_and_shifts<shape<2, exact>, shape<2, 1>>>;
+  using run = step<compiled<source>, emulator::device<>>;
+  static_assert(run::kernels == 1 && run::launches == 3 + 1);  // the row's results wait for the last block
+  check_on_emulator<source>(tolerance, {}, 2);
+  std::vector<float> x(2 * exact), rest(2 * exact), shift(2);
+  double total[2]{};
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x[i] = static_cast<float>(i % 7) * 0.25f;
+    total[i / exact] += std::exp(static_cast<double>(x[i]));
+  }
+  guarded_array<std::byte> workspace(run::workspace_bytes);
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    emulator::settings how{.seed = seed};
+    shift = {10, 20};
+    void *inputs[] = {x.data(), shift.data()}, *outputs[] = {shift.data(), rest.data()};
+    run::run({.workspace = workspace.get(), .inputs = inputs, .outputs = outputs, .queue = &how});
+    for (std::size_t r = 0; r < 2; ++r) {
+      const double logs = std::log(total[r]) + 10.0 * static_cast<double>(r + 1);
+      CAPTURE(seed, r);
+      CHECK(std::abs(static_cast<double>(shift[r]) - logs) <= tolerance * logs);
+      double worst = 0;
+      for (std::size_t i = r * exact; i < (r + 1) * exact; ++i) worst = std::max(worst, std::abs(static_cast<double>(rest[i]) - (static_cast<double>(x[i]) - logs)));
+      CHECK(worst <= tolerance * logs);
+    }
+  }
+}
+TEST_CASE("rows split: f64, and as many rows as are split") {
+  check_on_emulator<of<dtype::f64, product_sum, shape<more>>>(3 * std::sqrt(static_cast<double>(more)) * 0x1p-53, {}, 4);  // the interpreter adds one by one
+  static_assert(first_shape<in_f32<soft, shape<32, exact - 1>>>::split.parts == 8);
+  check_on_emulator<in_f32<soft, shape<32, exact - 1>>>(tolerance, {}, 1);
 }
 TEST_CASE("rows split: what is launched is what the compiler counted") {
   using source = in_f32<soft, shape<1, exact>>;

@@ -4,7 +4,6 @@
 #include "support/passes.hpp"
 #include "support/step_check.hpp"
 
-
 using namespace formwork;
 using namespace formwork::testing;
 

@@ -1,7 +1,7 @@
 // The oracle: runs a program node by node on row-major f64 arrays, one plain loop per node, nothing fused, nothing
 // shared with the kernels. Integers and booleans are doubles that hold integers.
 //
-//   interpreter run(g);                       // throws what check_program finds wrong with g
+//   interpreter run(g);                       // throws what require_good_program finds wrong with g
 //   run.set_input(0, tokens);                 // set_parameter(number, values): a loop's parameter is [copies, shape]
 //   run.run();
 //   run.output(0);                            // what stands in a loop is [iterations, shape]

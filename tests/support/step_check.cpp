@@ -56,13 +56,13 @@ std::uint64_t hash_of(const void* data, std::size_t bytes) {
   return h;
 }
 
-std::vector<comparison> compare_with_oracle(compiled_program const& p, step_check_options const& o) {
-  graph const& g = p.program;
+std::vector<comparison> compare_with_oracle(compiled_program const& compiled, step_check_options const& o) {
+  graph const& g = compiled.program;
   // Where the parameters lie in the arenas.
   memory_plan plan = plan_memory(fuse(canonicalize(rematerialize(g))));
   const auto arena_elements = static_cast<std::size_t>(plan.parameter_elements);
   guarded_array<float> parameters(arena_elements), gradients(arena_elements);
-  guarded_array<std::byte> workspace(p.workspace_bytes);
+  guarded_array<std::byte> workspace(compiled.workspace_bytes);
   struct { std::vector<std::vector<double>> parameters, inputs; } data;
   // A program of lower precision reads its parameters as 16-bit copies.
   guarded_array<std::uint16_t> copies(arena_elements);
@@ -107,7 +107,7 @@ std::vector<comparison> compare_with_oracle(compiled_program const& p, step_chec
       for (std::size_t i = 0; i < n; ++i) r.set(i, -7);
       outputs.push_back(r.data());
     }
-  p.run({workspace.get(), reads_copies ? reinterpret_cast<std::byte*>(copies.get()) : reinterpret_cast<std::byte*>(parameters.get()), reinterpret_cast<std::byte*>(gradients.get()), inputs.data(), outputs.data(), {5, 3}, nullptr, o.queue});
+  compiled.run({workspace.get(), reads_copies ? reinterpret_cast<std::byte*>(copies.get()) : reinterpret_cast<std::byte*>(parameters.get()), reinterpret_cast<std::byte*>(gradients.get()), inputs.data(), outputs.data(), {5, 3}, nullptr, o.queue});
   parameters.check("parameters");
   copies.check("parameters' 16-bit copies");
   gradients.check("gradients");

@@ -51,12 +51,12 @@ struct compiled_program {
   void (*run)(step_memory const&);
 };
 // Throws wrote_outside where the guard zone of a buffer has been written.
-std::vector<comparison> compare_with_oracle(compiled_program const& p, step_check_options const& o);
+std::vector<comparison> compare_with_oracle(compiled_program const& compiled, step_check_options const& o);
 
 // Source::make() gives the program, Program is what it is compiled to.
 template <class Source, class Device = cpu_device, class Program = compiled<Source>> std::vector<comparison> compare_step(step_check_options const& o = {}) {
   using run = step<Program, Device>;
-  return compare_with_oracle({Source::make(), run::workspace_bytes, run::run}, o);
+  return compare_with_oracle({.program = Source::make(), .workspace_bytes = run::workspace_bytes, .run = run::run}, o);
 }
 
 // Every output is within `tolerance` of the oracle's, relative to its norm, and the oracle's is not all zeros.

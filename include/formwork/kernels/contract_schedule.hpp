@@ -30,8 +30,8 @@ constexpr int equal_blocks(int extent, int limit, int unit) {
 // tile runs as fast with panels of depth 768 from the L2 as with panels in the L1. For wide results the deepest blocks,
 // which have the fewest unfinished sums, win: blocks of 512 x 384 of A lost 3% to 256 x 768 at 2048 x 768 x 3072. Narrow
 // ones compute little with each packed element, and win 2% to 5% where panels are packed, and read, within the L1: depth
-// 128 against 768 at 256 x 768 x 768, 256 x 3072 x 768, 2048 x 1536 x 384 and the input gradients of these sizes, call by
-// call in one process; it loses 2% to 4% at 256 x 768 x 2304.
+// 128 against 768 at 256 x 768 x 768, 256 x 3072 x 768, 256 x 768 x 1024, 2048 x 1536 x 384, and input and weight gradients
+// of these sizes, call by call in one process. It loses 2% to 4% at 256 x 768 x 2304, and 4% where K is two blocks of 80.
 struct contract_limits {
   int packed;   // block_rows * block_depth: the part of A that stays in the second-level cache
   int depth, rows, columns;
@@ -53,7 +53,8 @@ constexpr contract_schedule contract_schedule_for(int element_bytes, int m, int 
   const int vectors = vector_bytes == 16 ? 2 : 3;
   const contract_limits limits = contract_block_limits(element_bytes);
   const int block_rows = detail::equal_blocks(m, limits.rows, rows);
-  const int most = n <= contract_narrow_columns ? contract_narrow_depth : limits.depth;
+  const bool narrow = n <= contract_narrow_columns && k >= 2 * contract_narrow_depth;
+  const int most = narrow ? contract_narrow_depth : limits.depth;
   const int depth = limits.packed / block_rows < most ? limits.packed / block_rows : most;
   const int block_depth = detail::equal_blocks(k, depth, 1);
   return {.tile_rows = rows,

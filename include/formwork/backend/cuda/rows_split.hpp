@@ -58,8 +58,11 @@ template <class Shape, int Stage, class... I> struct rows_part_launch : rows_lau
   using whole = rows_launch<Shape, I...>;
   using typename whole::columns_t, typename whole::pointers, typename whole::row_t, typename whole::runner, typename whole::slots, typename whole::T;
   static constexpr bool reduces = (false || ... || (is_row_reduction(I::what) && I::stage == Stage));
-  // What is stored once per row needs no launch of its own where the last stage has no sums.
-  static constexpr bool stores_rows = Stage == Shape::stages - 1 && !reduces && runner::rows::has_stores;
+  // What is stored once per row needs no launch of its own where the last stage has no sums, unless it may stand over what
+  // the other blocks of the row read once per row, each for itself.
+  static constexpr bool loads_rows = (false || ... || (I::what == opcode::load && I::at == level::row));
+  static constexpr bool ends_apart = reduces || (loads_rows && runner::rows::has_stores);
+  static constexpr bool stores_rows = Stage == Shape::stages - 1 && !ends_apart && runner::rows::has_stores;
   static constexpr launch_shape shape{.blocks = Shape::rows * Shape::split.parts, .threads = whole::block_threads, .shared_bytes = reduces ? whole::shape.shared_bytes : 0};
 
   // A column of a row belongs to one part, and its part of a column sum is this one value.
@@ -113,7 +116,7 @@ template <class Shape, int Stage, class... I> struct rows_part_launch : rows_lau
   }
 };
 
-// What follows from the sums of the last stage, once per row: a warp for each.
+// What is known at the end, once per row: a warp for each.
 template <class Shape, class... I> struct rows_end_launch {
   static constexpr const char* name = "rows end";
   static constexpr launch_shape shape{.blocks = Shape::rows, .threads = warp};
@@ -133,9 +136,9 @@ template <class Shape, class Stages, class Columns, class... I> struct split_row
 template <class Shape, int... S, class Columns, class... I> struct split_rows<Shape, std::integer_sequence<int, S...>, Columns, I...> {
   template <class... More> using parts_and = launch_list<rows_part_launch<Shape, S, I...>..., More...>;
   using end = rows_end_launch<Shape, I...>;
-  static constexpr bool ends_in_sums = rows_part_launch<Shape, Shape::stages - 1, I...>::reduces;
+  static constexpr bool ends_apart = rows_part_launch<Shape, Shape::stages - 1, I...>::ends_apart;
   static constexpr bool adds_columns = Shape::column_results > 0;
-  using type = std::conditional_t<ends_in_sums, std::conditional_t<adds_columns, parts_and<end, Columns>, parts_and<end>>,
+  using type = std::conditional_t<ends_apart, std::conditional_t<adds_columns, parts_and<end, Columns>, parts_and<end>>,
                                   std::conditional_t<adds_columns, parts_and<Columns>, parts_and<>>>;
 };
 
