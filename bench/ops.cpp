@@ -1,6 +1,6 @@
 // Operations that memory limits: layer norm, softmax, GELU, cross-entropy and AdamW, forward and backward, as
 // compiled programs. Counters: bytes/s of the fewest bytes that the operation can move, counting each operand and
-// result once, and that as a fraction of the copy bandwidth measured right before.
+// result once, and that as a fraction of the copy bandwidth measured right before and after.
 //   ops  [--benchmark_filter=...]
 #include <string>
 
@@ -16,39 +16,46 @@ using namespace formwork;
 using bench::cross_entropy_of, bench::gelu_of, bench::layer_norm_of, bench::softmax_of;
 constexpr dtype f32 = dtype::f32;
 
-// Memory of every input and output of a program, filled with small numbers (integers: below 1000).
+// Every input and output of a program in one arena, filled with small numbers (integers: below 1000).
 template <class Source> struct execution {
   using program = compiled<Source>;
   using run_type = step<program, cpu_device>;
-  std::vector<std::unique_ptr<std::byte[], void (*)(void*)>> memory;
+  arena memory;
+  std::size_t used = 0;
   std::vector<void*> inputs, outputs;
   std::byte* workspace;
 
   execution() {
     graph g = Source::make();
+    std::size_t bytes = rounded(run_type::workspace_bytes);
+    for (auto const& i : g.inputs) bytes += rounded(bytes_of(i.shape));
+    for (auto const& o : g.outputs) bytes += rounded(bytes_of(g[o.node].shape));
+    memory = arena(bytes);
     for (auto const& i : g.inputs) {
-      inputs.push_back(allocate(static_cast<std::size_t>(i.shape.elements()) * 4));
+      inputs.push_back(take(bytes_of(i.shape)));
       for (long k = 0; k < i.shape.elements(); ++k) {
         if (i.type == dtype::i32) static_cast<std::int32_t*>(inputs.back())[k] = static_cast<std::int32_t>(k * 37 % 1000);
         else static_cast<float*>(inputs.back())[k] = static_cast<float>((k * 7919 + k / 511) % 2001 - 1000) * 0.002f;
       }
     }
-    for (auto const& o : g.outputs) outputs.push_back(allocate(static_cast<std::size_t>(g[o.node].shape.elements()) * 4));
-    workspace = static_cast<std::byte*>(allocate(run_type::workspace_bytes));
+    for (auto const& o : g.outputs) outputs.push_back(take(bytes_of(g[o.node].shape)));
+    workspace = take(run_type::workspace_bytes);
   }
-  void* allocate(std::size_t bytes) {
-    bytes = (bytes + 4096) / 4096 * 4096;
-    memory.emplace_back(static_cast<std::byte*>(std::aligned_alloc(4096, bytes)), std::free);
-    std::fill_n(memory.back().get(), bytes, std::byte{});
-    return memory.back().get();
+  static std::size_t bytes_of(dims const& shape) { return static_cast<std::size_t>(shape.elements()) * 4; }
+  static std::size_t rounded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+  std::byte* take(std::size_t bytes) {
+    std::byte* const p = memory.data() + used;
+    used += rounded(bytes);
+    return p;
   }
   void run() { run_type::run({workspace, nullptr, nullptr, inputs.data(), outputs.data()}); }
 };
 
 template <class Run> void measure(benchmark::State& state, double bytes, Run const& run) {
-  const double copy = bench::copy_bandwidth(cpu::thread_count(), 5);
+  const double before = bench::copy_bandwidth(cpu::thread_count(), 5);
   run();
   const double rate = bytes / bench::median_of_loop(state, [&] { return bench::seconds_of(run); });
+  const double copy = (before + bench::copy_bandwidth(cpu::thread_count(), 5)) / 2;
   state.counters["GB/s"] = rate * 1e-9;
   state.counters["of copy"] = rate / copy;
   state.counters["copy GB/s"] = copy * 1e-9;
@@ -69,9 +76,11 @@ template <class F, class Inputs, class WithGradient> void both(std::string const
 
 // Loshchilov & Hutter 2019, algorithm 2: p, m and v are read and written, g is read: 28 bytes a parameter.
 template <long Count> void adamw(benchmark::State& state) {
-  tensor<float, shape<Count>> p, g, m, v;
-  g.fill(0.01f);
-  p.fill(0.5f);
+  const arena memory(4 * sizeof(float) * Count);
+  float* const all = reinterpret_cast<float*>(memory.data());
+  std::fill_n(all, Count, 0.5f);
+  std::fill_n(all + Count, Count, 0.01f);
+  view<float, shape<Count>> p(all), g(all + Count), m(all + 2 * Count), v(all + 3 * Count);
   float rate = 1e-3f, correction = 1.5f;
   measure(state, 28.0 * Count, [&] {
     assign(std::tie(p, m, v),

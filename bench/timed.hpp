@@ -1,33 +1,19 @@
 // What the benchmarks of compute-bound kernels share: their memory, and how a call is held against peak and peer.
 #pragma once
 
-#include <cstdlib>
 #include <type_traits>
 #include <vector>
 
+#include "formwork/core/arena.hpp"
 #include "machine.hpp"
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 namespace formwork::bench {
 
-// Page-aligned, on large pages where the system gives them, as an arena is: the same memory for every competitor.
+// Numbers in memory as a run has it: the same for every competitor.
 struct buffer {
+  arena memory;
   float* p;
-  explicit buffer(std::size_t count, unsigned seed = 1) {
-    constexpr std::size_t page = 2u << 20;
-    const std::size_t bytes = (count * sizeof(float) + page - 1) / page * page;
-    p = static_cast<float*>(std::aligned_alloc(page, bytes));
-#if defined(__linux__)
-    madvise(p, bytes, MADV_HUGEPAGE);
-#endif
-    fill_with_numbers(p, count, seed);
-  }
-  ~buffer() { std::free(p); }
-  buffer(buffer const&) = delete;
-  buffer& operator=(buffer const&) = delete;
+  explicit buffer(std::size_t count, unsigned seed = 1) : memory(count * sizeof(float)), p(reinterpret_cast<float*>(memory.data())) { fill_with_numbers(p, count, seed); }
 };
 
 // Times run() in the benchmark's loop. Counters: GFLOP/s of the median, and its fraction of the multiply-add peak
