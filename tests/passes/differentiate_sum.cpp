@@ -30,8 +30,19 @@ constexpr auto in_parts = [](auto const& m, auto const& in) {
   return sum_over_parts<3>([&](auto const& x) { return reshape<>(weighted_sum(tanh(matmul(x, m.a) + m.b))); }, in.x);
 };
 
+// A sum whose adjoint is itself a sum. While the program compiles, a pass that reads outside of its tables is an error.
+struct used_twice {
+  constexpr auto operator()(auto const& m, auto const&) const {
+    auto s = sum_over_parts<2>([](auto const& x) { return reshape<>(sum<>(tanh(x))); }, m.a);
+    return s * 2 + s * s;
+  }
+};
+constexpr int nodes_of_gradients() { return differentiate(trace<used_twice, one<shape<6, 3>>, nothing>()).size(); }
+static_assert(nodes_of_gradients() > 10);
+
 }  // namespace
 
+TEST_CASE("sum_over_parts: a sum that is used twice") { check_gradients<one<shape<6, 3>>>(used_twice{}); }
 TEST_CASE("sum_over_parts: gradients of operands in parts and of what is the same in every part") {
   check_gradients<two<shape<3, 5>, shape<5>>, numbers<shape<6, 3>>>(in_parts);
   // The sum is a factor of what follows: its adjoint is not known before the loop.

@@ -174,10 +174,14 @@ class reverse_pass {
       if (terms.back() < 0) return false;
     }
     // The adjoint of a sum is that of its terms, if it is known before the loop; else a factor of all that follows.
-    const loop_order order(g);
+    std::vector<int> adjoints;
     for (int c : variables) {
-      int d = adjoint.total_final(g, c);
-      if (d < 0) d = build::constant_like(g, 0, c);
+      const int d = adjoint.total_final(g, c);
+      adjoints.push_back(d >= 0 ? d : build::constant_like(g, 0, c));
+    }
+    const loop_order order(g);  // of the adjoints, too
+    for (std::size_t v = 0; v < variables.size(); ++v) {
+      const int c = variables[v], d = adjoints[v];
       const bool known = g[d].scope == 0 && !order.is_after(d, loop);
       if (!known && (variables.size() > 1 || g[c].shape.elements() != 1 || has_parameters(loop))) return false;
       seeds.push_back(known ? d : build::constant_like(g, 1, c));
