@@ -2,8 +2,11 @@
 // compiled programs. Counters: bytes/s of the fewest bytes that the operation can move, counting each operand and
 // result once, and that as a fraction of the copy bandwidth measured right before and after.
 //   ops  [--benchmark_filter=...]
+#include <algorithm>
 #include <string>
+#include <vector>
 
+#include "formwork/core/arena.hpp"
 #include "formwork/ops/sqrt.hpp"
 #include "formwork/run/assign.hpp"
 #include "machine.hpp"

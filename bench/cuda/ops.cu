@@ -1,6 +1,6 @@
 // Operations that memory limits, stored in bf16 and computed in f32: layer norm, softmax, GELU, cross-entropy; AdamW, and
-// the sum of the squares of as many numbers as GPT-2 124M has, in f32. GB/s of the fewest bytes that the operation can move, each operand and result counted once, and that as a part of
-// the copy bandwidth measured in this run.
+// the sum of the squares of as many numbers as GPT-2 124M has, in f32. GB/s of the fewest bytes that the operation can
+// move, each operand and result counted once, and that as a part of the copy bandwidth measured in this run.
 #include "../memory_ops.hpp"
 #include "formwork/optim/adamw.hpp"
 #include "formwork/optim/optimizer_step.hpp"

@@ -1,6 +1,7 @@
-// Kernels whose every lane is a fibre of its own to ThreadSanitizer: a layer norm across warps with an embedding gradient, a
-// full reduction split over blocks, a product, one that computes its operands, and attention with its gradients. `emulator_race PROGRAM` must be clean; with the name of a kernel and the number of
-// a barrier, that barrier of that kernel is dropped and the sanitizer must report the race with its line.
+// Kernels whose every lane is a fibre of its own to ThreadSanitizer: a layer norm across warps with an embedding
+// gradient, a full reduction split over blocks, a product, one that computes its operands, and attention with its
+// gradients. `emulator_race PROGRAM` must be clean; with the name of a kernel and the number of a barrier, that barrier
+// of that kernel is dropped and the sanitizer must report the race with its line.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

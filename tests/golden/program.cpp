@@ -1,8 +1,6 @@
 // The derived programs of a GPT and a Llama, run in f64 by the tests' interpreter, against PyTorch in f64:
 // logits, loss and every gradient. What the file stores is rounded to f32, which is the whole difference
 // allowed, but for f64 rounding itself.
-#include "formwork/passes/differentiate.hpp"
-#include "formwork/passes/simplify.hpp"
 #include "golden/golden.hpp"
 #include "support/catch.hpp"
 #include "support/interpreter.hpp"

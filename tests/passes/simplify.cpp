@@ -1,5 +1,6 @@
 #include "formwork/ops/exp.hpp"
 #include "formwork/ops/tanh.hpp"
+#include "formwork/program/describe.hpp"
 #include "formwork/trace/attend.hpp"
 #include "support/program_test.hpp"
 

@@ -3,6 +3,7 @@
 #include "formwork/ops/cos.hpp"
 #include "formwork/ops/exp.hpp"
 #include "formwork/ops/tanh.hpp"
+#include "formwork/program/describe.hpp"
 #include "formwork/trace/attend.hpp"
 #include "support/program_test.hpp"
 #include "support/random_counter.hpp"

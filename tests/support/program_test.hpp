@@ -7,7 +7,6 @@
 #include <functional>
 
 #include "formwork/ops/sin.hpp"
-#include "formwork/program/describe.hpp"
 #include "formwork/trace/trace.hpp"
 #include "support/catch.hpp"
 #include "support/interpreter.hpp"

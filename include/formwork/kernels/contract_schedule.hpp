@@ -26,12 +26,11 @@ constexpr int equal_blocks(int extent, int limit, int unit) {
 }  // namespace detail
 
 // Upper bounds of the blocks, in elements.
-// Sapphire Rapids server core (48 KiB L1, 2 MiB L2, L3 only twice as fast as memory), f32, bench/contract: the register
-// tile runs as fast with panels of depth 768 from the L2 as with panels in the L1. For wide results the deepest blocks,
-// which have the fewest unfinished sums, win: blocks of 512 x 384 of A lost 3% to 256 x 768 at 2048 x 768 x 3072. Narrow
-// ones compute little with each packed element, and win 2% to 5% where panels are packed, and read, within the L1: depth
-// 128 against 768 at 256 x 768 x 768, 256 x 3072 x 768, 256 x 768 x 1024, 2048 x 1536 x 384, and input and weight gradients
-// of these sizes, call by call in one process. It loses 2% to 4% at 256 x 768 x 2304, and 4% where K is two blocks of 80.
+// Found on a Sapphire Rapids server core (48 KiB L1, 2 MiB L2, L3 only twice as fast as memory), f32, by building with
+// other limits and comparing call by call: the register tile runs as fast with panels of depth 768 from the L2 as with
+// panels in the L1. Wide results want the deepest blocks, which have the fewest unfinished sums. Narrow ones compute
+// little with each packed element, and want panels that are packed, and read, within the L1; not so where K is no more
+// than two short blocks. bench/contract has shapes of each kind.
 struct contract_limits {
   int packed;   // block_rows * block_depth: the part of A that stays in the second-level cache
   int depth, rows, columns;

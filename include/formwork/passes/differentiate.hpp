@@ -168,20 +168,19 @@ class reverse_pass {
   // The derivatives of a loop that only adds up terms, in the loop. False: it does more.
   constexpr bool reverse_sum(int loop, std::vector<int> const& variables) {
     if (scope_of(loop).parent != 0 || body != 0 || variables.empty()) return false;
-    std::vector<int> terms, seeds, factors;
+    std::vector<int> terms, finals, seeds, factors;
     for (int c : variables) {
       terms.push_back(term_of(c));
       if (terms.back() < 0) return false;
     }
     // The adjoint of a sum is that of its terms, if it is known before the loop; else a factor of all that follows.
-    std::vector<int> adjoints;
     for (int c : variables) {
       const int d = adjoint.total_final(g, c);
-      adjoints.push_back(d >= 0 ? d : build::constant_like(g, 0, c));
+      finals.push_back(d >= 0 ? d : build::constant_like(g, 0, c));
     }
     const loop_order order(g);  // of the adjoints, too
     for (std::size_t v = 0; v < variables.size(); ++v) {
-      const int c = variables[v], d = adjoints[v];
+      const int c = variables[v], d = finals[v];
       const bool known = g[d].scope == 0 && !order.is_after(d, loop);
       if (!known && (variables.size() > 1 || g[c].shape.elements() != 1 || has_parameters(loop))) return false;
       seeds.push_back(known ? d : build::constant_like(g, 1, c));
