@@ -2,6 +2,7 @@
 // its operands (a loop variable's next value excepted). `push` gives equal nodes the same number.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "tables.hpp"
@@ -17,10 +18,7 @@ struct graph {
   int scope = 0;    // where new nodes go
   int streams = 0;  // random streams in use
 
-  constexpr graph() {
-    nodes.reserve(512);
-    table.resize(2048, -1);
-  }
+  constexpr graph() { nodes.reserve(512); }
 
   constexpr node const& operator[](int id) const { return nodes[static_cast<std::size_t>(id)]; }
   constexpr node& operator[](int id) { return nodes[static_cast<std::size_t>(id)]; }
@@ -67,12 +65,12 @@ struct graph {
   // The same, with n.scope as given.
   constexpr int push_unique(node n) {
     if (n.op && n.op->commutative && n.in[0] > n.in[1]) std::swap(n.in[0], n.in[1]);
-    if (2 * size() > static_cast<int>(table.size())) grow();
-    std::size_t slot = hash(n) & (table.size() - 1);
-    for (; table[slot] >= 0; slot = (slot + 1) & (table.size() - 1))
-      if (same_content((*this)[table[slot]], n)) return table[slot];
+    int& newest = bucket[hash(n) % bucket.size()];
+    for (int l = newest; l != 0; l = links[static_cast<std::size_t>(l) - 1].older)
+      if (int id = links[static_cast<std::size_t>(l) - 1].node; same_content((*this)[id], n)) return id;
     nodes.push_back(n);
-    table[slot] = size() - 1;
+    links.push_back({size() - 1, newest});
+    newest = static_cast<int>(links.size());
     return size() - 1;
   }
 
@@ -87,7 +85,11 @@ struct graph {
   constexpr void end_scope() { scope = scopes[static_cast<std::size_t>(scope)].parent; }
 
  private:
-  std::vector<int> table;  // open addressing over nodes
+  // The nodes of equal hash, the newest first, as numbers of links from 1 on. Zeros, which compilers need not write: a
+  // constant expression makes dozens of graphs.
+  struct link { int node, older; };
+  std::array<int, 2048> bucket{};
+  std::vector<link> links;
 
   static constexpr std::size_t hash(node const& n) {
     std::uint64_t h = static_cast<std::uint64_t>(n.what) + 31u * static_cast<std::uint64_t>(n.scope);
@@ -96,15 +98,6 @@ struct graph {
     h += static_cast<std::uint64_t>(static_cast<std::int64_t>((n.number > -1e6 && n.number < 1e6 ? n.number : 1e6) * 4096));
     h *= 0xbf58476d1ce4e5b9u;
     return static_cast<std::size_t>(h ^ (h >> 29));
-  }
-  constexpr void grow() {
-    std::vector<int> old(table.size() * 2, -1);
-    table.swap(old);
-    for (int i = 0; i < size(); ++i) {
-      std::size_t slot = hash((*this)[i]) & (table.size() - 1);
-      while (table[slot] >= 0) slot = (slot + 1) & (table.size() - 1);
-      table[slot] = i;
-    }
   }
 };
 
