@@ -60,29 +60,34 @@ template <class T, class... A, class... I> struct row_runner<T, tape_arguments<A
   // Row-level instructions of a stage (before its walk; stage == stages: after the last). A gather moves the row
   // pointer of its table to the row that the index names, and so does what is placed: nowhere if there is no such row.
   template <int Stage, class Context> FORMWORK_INLINE FORMWORK_FN static void run(Context const& ctx, row_t& row, pointers& p) {
-    run_all<Stage>(ctx, row, p, std::make_index_sequence<sizeof...(I)>{});
+    run_all<Stage, true>(ctx, row, p, slots_where<runs<I>(Stage, true)...>{});
   }
   // The same without stores, which `store` does for all stages at once: for threads that share a row.
-  static constexpr bool has_stores = (false || ... || (I::what == opcode::store && I::at == level::row));
-  FORMWORK_INLINE FORMWORK_FN static void store(row_t const& row, pointers const& p) { store_all(row, p, std::make_index_sequence<sizeof...(I)>{}); }
+  static constexpr bool has_stores = (false || ... || (I::at == level::row && I::what == opcode::store));
+  FORMWORK_INLINE FORMWORK_FN static void store(row_t const& row, pointers const& p) { store_all(row, p, slots_where<stores<I>()...>{}); }
   template <int Stage, class Context> FORMWORK_INLINE FORMWORK_FN static void run_without_stores(Context const& ctx, row_t& row, pointers& p) {
-    run_all<Stage, false>(ctx, row, p, std::make_index_sequence<sizeof...(I)>{});
+    run_all<Stage, false>(ctx, row, p, slots_where<runs<I>(Stage, false)...>{});
   }
 
  private:
   template <class Base, std::size_t... K> FORMWORK_INLINE FORMWORK_FN static void place_rows(pointers& p, Base const& base, std::ptrdiff_t row, std::index_sequence<K...>) {
     ((p.offset[K] = A::row::offset(row), p.data[K] = static_cast<char*>(base[K]) + p.offset[K] * static_cast<std::ptrdiff_t>(size_of(A::type))), ...);
   }
-  template <int Stage, bool Stores = true, class Context, std::size_t... K>
-  FORMWORK_INLINE FORMWORK_FN static void run_all(Context const& ctx, row_t& row, pointers& p, std::index_sequence<K...>) {
-    (one<Stage, Stores, I, static_cast<int>(K)>(ctx, row, p), ...);
+  template <class N> static constexpr bool stores() { return N::at == level::row && N::what == opcode::store; }
+  template <class N> static constexpr bool runs(int stage, bool with_stores) {
+    if ((N::what == opcode::gather || N::what == opcode::place) && stage == 0) return true;
+    return N::at == level::row && N::stage == stage && (with_stores || N::what != opcode::store);
   }
-  template <std::size_t... K> FORMWORK_INLINE FORMWORK_FN static void store_all(row_t const& row, pointers const& p, std::index_sequence<K...>) {
-    (store_one<I>(row, p), ...);
+  template <int Stage, bool Stores, class Context, int... K>
+  FORMWORK_INLINE FORMWORK_FN static void run_all(Context const& ctx, row_t& row, pointers& p, std::integer_sequence<int, K...>) {
+    (one<Stage, Stores, typename traits::template instruction<K>, K>(ctx, row, p), ...);
   }
-  template <class N> FORMWORK_INLINE FORMWORK_FN static void store_one([[maybe_unused]] row_t const& row, [[maybe_unused]] pointers const& p) {
+  template <int... K> FORMWORK_INLINE FORMWORK_FN static void store_all(row_t const& row, pointers const& p, std::integer_sequence<int, K...>) {
+    (store_one<typename traits::template instruction<K>>(row, p), ...);
+  }
+  template <class N> FORMWORK_INLINE FORMWORK_FN static void store_one(row_t const& row, pointers const& p) {
     using element = element_t<N::type>;
-    if constexpr (N::at == level::row && N::what == opcode::store) *reinterpret_cast<element*>(p.data[N::argument]) = static_cast<element>(row_value<traits, N::template in<0>()>(row));
+    *reinterpret_cast<element*>(p.data[N::argument]) = static_cast<element>(row_value<traits, N::template in<0>()>(row));
   }
 
   template <class N, int... J> FORMWORK_INLINE FORMWORK_FN static auto apply(row_t const& row, std::integer_sequence<int, J...>) {

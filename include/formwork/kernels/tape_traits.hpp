@@ -1,7 +1,9 @@
 // What every backend asks of a kernel's type: the class of a slot, an argument by number, the slot of an opcode.
 #pragma once
 
+#include <array>
 #include <tuple>
+#include <utility>
 
 #include "tape.hpp"
 
@@ -19,10 +21,35 @@ template <class N, int J> constexpr int operand_slot() {
   else return -1;
 }
 
+namespace detail {
+
+template <int K, class N> struct numbered {};
+template <class Numbers, class... N> struct numbered_all;
+template <int... K, class... N> struct numbered_all<std::integer_sequence<int, K...>, N...> : numbered<K, N>... {};
+template <int K, class N> N numbered_at(numbered<K, N>);
+
+template <bool... Holds> constexpr auto numbers_where() {
+  std::array<int, sizeof...(Holds) + 1> number{};
+  int n = 0, i = 0;
+  ((number[static_cast<std::size_t>(n)] = i++, n += Holds), ...);
+  return number;
+}
+template <class, bool... Holds> struct slots_where;
+template <int... J, bool... Holds> struct slots_where<std::integer_sequence<int, J...>, Holds...> {
+  using type = std::integer_sequence<int, numbers_where<Holds...>()[J]...>;
+};
+
+}  // namespace detail
+
+// The slots for which a condition holds, in order. A fold over them makes functions for these instructions alone; a
+// function for each instruction, empty for most, is what a compiler of kernels would spend its time on.
+template <bool... Holds> using slots_where = typename detail::slots_where<std::make_integer_sequence<int, (0 + ... + Holds)>, Holds...>::type;
+
 // What a pass over a tape needs to know of its instructions by number.
 template <class Tape> struct tape_traits;
 template <class... I> struct tape_traits<tape<I...>> {
   static constexpr int size = sizeof...(I);
+  template <int K> using instruction = decltype(detail::numbered_at<K>(detail::numbered_all<std::make_integer_sequence<int, size>, I...>{}));
   static constexpr opcode opcodes[sizeof...(I) + 1] = {I::what..., opcode::constant};
   static constexpr int arguments[sizeof...(I) + 1] = {I::argument..., -1};
   static constexpr level levels[sizeof...(I) + 1] = {I::at..., level::row};

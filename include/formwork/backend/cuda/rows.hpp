@@ -19,31 +19,30 @@ template <class Shape, class Arguments, class... I> struct columns_launch {
   static constexpr launch_shape shape{.blocks = (Shape::columns + warp - 1) / warp, .threads = warp * runs, .shared_bytes = warp * runs * sizeof(T)};
 
   template <class Lane, int Count> FORMWORK_DEVICE static void run(Lane const& lane, kernel_arguments<Count> const& a) {
-    run_all(lane, a, std::make_index_sequence<sizeof...(I)>{});
+    run_all(lane, a, typename Shape::column_sums{});
   }
 
  private:
-  template <class Lane, class Context, std::size_t... K> FORMWORK_DEVICE static void run_all(Lane const& lane, Context const& a, std::index_sequence<K...>) {
-    (one<I, static_cast<int>(K)>(lane, a), ...);
+  template <class Lane, class Context, int... K> FORMWORK_DEVICE static void run_all(Lane const& lane, Context const& a, std::integer_sequence<int, K...>) {
+    (one<K>(lane, a), ...);
   }
-  template <class N, int K, class Lane, class Context> FORMWORK_DEVICE static void one([[maybe_unused]] Lane const& lane, [[maybe_unused]] Context const& a) {
-    if constexpr (is_column_reduction(N::what)) {
-      const long column = lane.block() * warp + lane.thread() % warp;
-      const int part = lane.thread() / warp;
-      T sum = neutral<T, N>();
-      if (column < Shape::columns)
-        for (long g = part; g < Shape::groups; g += runs) sum = combine<N>(sum, Shape::partial(a.scratch, g, Shape::template column_ordinal<K>())[column]);
-      T* shared = reinterpret_cast<T*>(lane.shared());
-      shared[lane.thread()] = sum;
-      lane.sync();
-      if (part == 0 && column < Shape::columns) {
-        for (int r = 1; r < runs; ++r) sum = combine<N>(sum, shared[r * warp + lane.thread()]);
-        using argument = argument_at<Arguments, N::argument>;
-        using stored = element_t<argument::type>;
-        static_cast<stored*>(a.arguments[N::argument])[argument::column::offset(column)] = static_cast<stored>(sum);
-      }
-      if constexpr (Shape::template column_ordinal<K>() + 1 < Shape::column_results) lane.sync();  // before the next sum takes its place
+  template <int K, class Lane, class Context> FORMWORK_DEVICE static void one(Lane const& lane, Context const& a) {
+    using N = typename Shape::traits::template instruction<K>;
+    const long column = lane.block() * warp + lane.thread() % warp;
+    const int part = lane.thread() / warp;
+    T sum = neutral<T, N>();
+    if (column < Shape::columns)
+      for (long g = part; g < Shape::groups; g += runs) sum = combine<N>(sum, Shape::partial(a.scratch, g, Shape::template column_ordinal<K>())[column]);
+    T* shared = reinterpret_cast<T*>(lane.shared());
+    shared[lane.thread()] = sum;
+    lane.sync();
+    if (part == 0 && column < Shape::columns) {
+      for (int r = 1; r < runs; ++r) sum = combine<N>(sum, shared[r * warp + lane.thread()]);
+      using argument = argument_at<Arguments, N::argument>;
+      using stored = element_t<argument::type>;
+      static_cast<stored*>(a.arguments[N::argument])[argument::column::offset(column)] = static_cast<stored>(sum);
     }
+    if constexpr (Shape::template column_ordinal<K>() + 1 < Shape::column_results) lane.sync();  // before the next sum takes its place
   }
 };
 

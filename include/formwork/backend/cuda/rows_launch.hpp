@@ -46,6 +46,9 @@ struct rows_shape<Rows, Columns, Stages, RowReductions, ColumnReductions, Kept, 
   static constexpr long groups = schedule.blocks * schedule.rows_per_block;
   static constexpr int row_results = (0 + ... + (is_row_reduction(I::what) ? 1 : 0));
   static constexpr int column_results = (0 + ... + (is_column_reduction(I::what) ? 1 : 0));
+  // Their slots: of those that are known after stage S, and of those down the columns.
+  template <int S> using row_sums = slots_where<(is_row_reduction(I::what) && I::stage == S)...>;
+  using column_sums = slots_where<is_column_reduction(I::what)...>;
   // Stages that end in sums along the row.
   static constexpr int sum_stages() {
     int n = 0;
@@ -130,7 +133,7 @@ template <class Shape, class... I> struct rows_launch {
     const bool spare = in_block >= s.rows_per_block;  // threads that only fill up a warp
     const long group = row_block * s.rows_per_block + in_block;
     sums extras{a.scratch, group, {}, {}};
-    start_columns(extras, member, part, spare, each{});
+    start_columns(extras, member, part, spare, column_sums{});
     for (long n = 0; n < s.rows_each; ++n) {
       const long wanted = group * s.rows_each + n;
       const bool there = wanted < Shape::rows && !spare;
@@ -147,11 +150,13 @@ template <class Shape, class... I> struct rows_launch {
       }
     }
     if constexpr (!Shape::streams && Shape::column_results > 0)
-      if (!spare) store_columns(extras, member, part, each{});
+      if (!spare) store_columns(extras, member, part, column_sums{});
   }
 
  protected:
-  using each = std::make_index_sequence<sizeof...(I)>;
+  template <int K> using instruction = typename Shape::traits::template instruction<K>;
+  template <int S> using row_sums = typename Shape::template row_sums<S>;
+  using column_sums = typename Shape::column_sums;
 
   // Of the columns in pass n; none unless the row exists.
   FORMWORK_DEVICE static columns_t columns_of(int member, long pass, bool there) {
@@ -172,88 +177,80 @@ template <class Shape, class... I> struct rows_launch {
   template <int S, class Lane, class Context>
   FORMWORK_DEVICE static void hold(Lane const& lane, Context const& a, row_t& row, pointers& p, slots& here, columns_t const& at, sums& extras) {
     runner::rows::template run_without_stores<S>(a, row, p);
-    start_rows<S>(extras, each{});
+    start_rows(extras, row_sums<S>{});
     runner::template run<S, true>(a, row, here, p, at, extras);
-    finish_rows<S>(lane, row, extras, each{});
+    finish_rows(lane, row, extras, row_sums<S>{});
   }
   template <int S, class Lane, class Context>
   FORMWORK_DEVICE static void stream(Lane const& lane, Context const& a, row_t& row, pointers& p, sums& extras, int member, bool there) {
     runner::rows::template run_without_stores<S>(a, row, p);
-    start_rows<S>(extras, each{});
+    start_rows(extras, row_sums<S>{});
     for (long pass = 0; pass < s.passes; ++pass) {
       slots here;
       const columns_t at = columns_of(member, pass, there);
       runner::template run<S, false>(a, row, here, p, at, extras);
     }
-    finish_rows<S>(lane, row, extras, each{});
+    finish_rows(lane, row, extras, row_sums<S>{});
   }
 
-  template <int S, std::size_t... K> FORMWORK_DEVICE static void start_rows(sums& extras, std::index_sequence<K...>) { (start_row<S, I, static_cast<int>(K)>(extras), ...); }
-  template <int S, class N, int K> FORMWORK_DEVICE static void start_row([[maybe_unused]] sums& extras) {
-    if constexpr (is_row_reduction(N::what) && N::stage == S) extras.row[Shape::template row_ordinal<K>()] = neutral<T, N>();
+  template <int... K> FORMWORK_DEVICE static void start_rows(sums& extras, std::integer_sequence<int, K...>) {
+    ((extras.row[Shape::template row_ordinal<K>()] = neutral<T, instruction<K>>()), ...);
   }
 
   // Across the lanes of the row, then (through shared memory, in the order of the warps) across its warps.
-  template <int S, class Lane, std::size_t... K> FORMWORK_DEVICE static void finish_rows(Lane const& lane, row_t& row, sums& extras, std::index_sequence<K...>) {
-    constexpr bool some = (false || ... || (is_row_reduction(I::what) && I::stage == S));
-    if constexpr (some) {
-      (across_lanes<S, I, static_cast<int>(K)>(lane, row, extras), ...);
+  template <class Lane, int... K>
+  FORMWORK_DEVICE static void finish_rows([[maybe_unused]] Lane const& lane, [[maybe_unused]] row_t& row, [[maybe_unused]] sums& extras, std::integer_sequence<int, K...>) {
+    if constexpr (sizeof...(K) > 0) {
+      (across_lanes<K>(lane, row, extras), ...);
       if constexpr (Shape::across_warps) {
         lane.sync();
-        (across_warps<S, I, static_cast<int>(K)>(lane, row), ...);  // each sum has shared memory of its own
+        (across_warps<K>(lane, row), ...);  // each sum has shared memory of its own
       }
     }
   }
-  template <int S, class N, int K, class Lane> FORMWORK_DEVICE static void across_lanes([[maybe_unused]] Lane const& lane, [[maybe_unused]] row_t& row, [[maybe_unused]] sums& extras) {
-    if constexpr (is_row_reduction(N::what) && N::stage == S) {
-      constexpr int r = Shape::template row_ordinal<K>();
-      const T v = combine_lanes<N, (s.threads_per_row < warp ? s.threads_per_row : warp)>(lane, extras.row[r]);
-      row.f[K] = v;
-      if constexpr (Shape::across_warps)
-        if (lane.thread() % warp == 0) reinterpret_cast<T*>(lane.shared())[r * Shape::warps + lane.thread() / warp] = v;
-    }
+  template <int K, class Lane> FORMWORK_DEVICE static void across_lanes(Lane const& lane, row_t& row, sums& extras) {
+    constexpr int r = Shape::template row_ordinal<K>();
+    const T v = combine_lanes<instruction<K>, (s.threads_per_row < warp ? s.threads_per_row : warp)>(lane, extras.row[r]);
+    row.f[K] = v;
+    if constexpr (Shape::across_warps)
+      if (lane.thread() % warp == 0) reinterpret_cast<T*>(lane.shared())[r * Shape::warps + lane.thread() / warp] = v;
   }
-  template <int S, class N, int K, class Lane> FORMWORK_DEVICE static void across_warps([[maybe_unused]] Lane const& lane, [[maybe_unused]] row_t& row) {
-    if constexpr (is_row_reduction(N::what) && N::stage == S) {
-      const T* v = reinterpret_cast<const T*>(lane.shared()) + Shape::template row_ordinal<K>() * Shape::warps;
-      T sum = v[0];
-      FORMWORK_UNROLL
-      for (int w = 1; w < Shape::warps; ++w) sum = combine<N>(sum, v[w]);
-      row.f[K] = sum;
-    }
+  template <int K, class Lane> FORMWORK_DEVICE static void across_warps(Lane const& lane, row_t& row) {
+    const T* v = reinterpret_cast<const T*>(lane.shared()) + Shape::template row_ordinal<K>() * Shape::warps;
+    T sum = v[0];
+    FORMWORK_UNROLL
+    for (int w = 1; w < Shape::warps; ++w) sum = combine<instruction<K>>(sum, v[w]);
+    row.f[K] = sum;
   }
 
-  template <std::size_t... K> FORMWORK_DEVICE static void start_columns(sums& extras, int member, int part, bool spare, std::index_sequence<K...>) {
-    (start_column<I, static_cast<int>(K)>(extras, member, part, spare), ...);
+  template <int... K>
+  FORMWORK_DEVICE static void start_columns([[maybe_unused]] sums& extras, [[maybe_unused]] int member, [[maybe_unused]] int part, [[maybe_unused]] bool spare, std::integer_sequence<int, K...>) {
+    (start_column<K>(extras, member, part, spare), ...);
   }
-  template <class N, int K> FORMWORK_DEVICE static void start_column([[maybe_unused]] sums& extras, [[maybe_unused]] int member, [[maybe_unused]] int part, [[maybe_unused]] bool spare) {
-    if constexpr (is_column_reduction(N::what)) {
-      constexpr int c = Shape::template column_ordinal<K>();
-      if constexpr (Shape::streams) {
-        for (long pass = 0; pass < s.passes; ++pass) {
-          const columns_t at = columns_of(member, pass, !spare);
-          FORMWORK_UNROLL
-          for (int w = 0; w < width; ++w)
-            if (at.holds(w)) Shape::partial(extras.scratch, extras.group, c)[at.of(w / s.vector) + w % s.vector] = neutral<T, N>();
-        }
-      } else {
+  template <int K> FORMWORK_DEVICE static void start_column(sums& extras, [[maybe_unused]] int member, [[maybe_unused]] int part, [[maybe_unused]] bool spare) {
+    constexpr int c = Shape::template column_ordinal<K>();
+    if constexpr (Shape::streams) {
+      for (long pass = 0; pass < s.passes; ++pass) {
+        const columns_t at = columns_of(member, pass, !spare);
         FORMWORK_UNROLL
-        for (int w = 0; w < width; ++w) extras.column[c][w] = neutral<T, N>();
+        for (int w = 0; w < width; ++w)
+          if (at.holds(w)) Shape::partial(extras.scratch, extras.group, c)[at.of(w / s.vector) + w % s.vector] = neutral<T, instruction<K>>();
       }
-    }
-  }
-  template <std::size_t... K> FORMWORK_DEVICE static void store_columns(sums const& extras, int member, int part, std::index_sequence<K...>) {
-    (store_column<I, static_cast<int>(K)>(extras, member, part), ...);
-  }
-  template <class N, int K> FORMWORK_DEVICE static void store_column([[maybe_unused]] sums const& extras, [[maybe_unused]] int member, [[maybe_unused]] int part) {
-    if constexpr (is_column_reduction(N::what)) {
-      constexpr int c = Shape::template column_ordinal<K>();
-      const columns_t at = columns_of(member, part, true);
-      T* to = Shape::partial(extras.scratch, extras.group, c);
+    } else {
       FORMWORK_UNROLL
-      for (int w = 0; w < width; ++w)
-        if (at.holds(w)) to[at.of(w / s.vector) + w % s.vector] = extras.column[c][w];
+      for (int w = 0; w < width; ++w) extras.column[c][w] = neutral<T, instruction<K>>();
     }
+  }
+  template <int... K> FORMWORK_DEVICE static void store_columns(sums const& extras, int member, int part, std::integer_sequence<int, K...>) {
+    (store_column<K>(extras, member, part), ...);
+  }
+  template <int K> FORMWORK_DEVICE static void store_column(sums const& extras, int member, int part) {
+    constexpr int c = Shape::template column_ordinal<K>();
+    const columns_t at = columns_of(member, part, true);
+    T* to = Shape::partial(extras.scratch, extras.group, c);
+    FORMWORK_UNROLL
+    for (int w = 0; w < width; ++w)
+      if (at.holds(w)) to[at.of(w / s.vector) + w % s.vector] = extras.column[c][w];
   }
 };
 

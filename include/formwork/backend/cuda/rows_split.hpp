@@ -25,24 +25,23 @@ template <class Shape, class... I> struct rows_known {
 
  private:
   template <class Lane, class Context, int... S> FORMWORK_DEVICE static void until(Lane const& lane, Context const& a, long number, row_t& row, pointers& p, std::integer_sequence<int, S...>) {
-    (before<S>(lane, a, number, row, p, std::make_index_sequence<sizeof...(I)>{}), ...);
+    (before<S>(lane, a, number, row, p, typename Shape::template row_sums<S - 1>{}), ...);
   }
-  template <int S, class Lane, class Context, std::size_t... K> FORMWORK_DEVICE static void before(Lane const& lane, Context const& a, long number, row_t& row, pointers& p, std::index_sequence<K...>) {
-    (finish<S - 1, I, static_cast<int>(K)>(lane, a, number, row), ...);
+  template <int S, class Lane, class Context, int... K> FORMWORK_DEVICE static void before([[maybe_unused]] Lane const& lane, Context const& a, [[maybe_unused]] long number, row_t& row, pointers& p, std::integer_sequence<int, K...>) {
+    (finish<K>(lane, a, number, row), ...);
     rows::template run_without_stores<S>(a, row, p);
   }
-  template <int S, class N, int K, class Lane, class Context> FORMWORK_DEVICE static void finish([[maybe_unused]] Lane const& lane, [[maybe_unused]] Context const& a, [[maybe_unused]] long number, [[maybe_unused]] row_t& row) {
-    if constexpr (is_row_reduction(N::what) && N::stage == S) {
-      constexpr int parts = static_cast<int>(Shape::split.parts);
-      const T* of = Shape::part_results(a.scratch, number, Shape::template row_ordinal<K>());
-      T v = neutral<T, N>();
-      FORMWORK_UNROLL
-      for (int k = 0; k < (parts + warp - 1) / warp; ++k) {
-        const int part = k * warp + lane.thread() % warp;
-        if (part < parts) v = combine<N>(v, of[part]);
-      }
-      row.f[K] = combine_lanes<N, warp>(lane, v);
+  template <int K, class Lane, class Context> FORMWORK_DEVICE static void finish(Lane const& lane, Context const& a, long number, row_t& row) {
+    using N = typename Shape::traits::template instruction<K>;
+    constexpr int parts = static_cast<int>(Shape::split.parts);
+    const T* of = Shape::part_results(a.scratch, number, Shape::template row_ordinal<K>());
+    T v = neutral<T, N>();
+    FORMWORK_UNROLL
+    for (int k = 0; k < (parts + warp - 1) / warp; ++k) {
+      const int part = k * warp + lane.thread() % warp;
+      if (part < parts) v = combine<N>(v, of[part]);
     }
+    row.f[K] = combine_lanes<N, warp>(lane, v);
   }
 };
 
@@ -57,7 +56,8 @@ template <class Shape, int Stage, class... I> struct rows_part_launch : rows_lau
   static constexpr const char* name = "rows part";
   using whole = rows_launch<Shape, I...>;
   using typename whole::columns_t, typename whole::pointers, typename whole::row_t, typename whole::runner, typename whole::slots, typename whole::T;
-  static constexpr bool reduces = (false || ... || (is_row_reduction(I::what) && I::stage == Stage));
+  using row_sums = typename whole::template row_sums<Stage>;
+  static constexpr bool reduces = row_sums::size() > 0;
   // What is stored once per row needs no launch of its own where the last stage has no sums, unless it may stand over what
   // the other blocks of the row read once per row, each for itself.
   static constexpr bool loads_rows = (false || ... || (I::what == opcode::load && I::at == level::row));
@@ -85,7 +85,7 @@ template <class Shape, int Stage, class... I> struct rows_part_launch : rows_lau
     pointers p;
     rows_known<Shape, I...>::template run<Stage>(lane, a, number, row, p);
     sums extras{{a.scratch, number, {}, {}}};
-    whole::template start_rows<Stage>(extras, typename whole::each{});
+    whole::start_rows(extras, row_sums{});
     constexpr long filled = Shape::columns / (static_cast<long>(whole::block_threads) * whole::width);  // passes
     const long begin = part * Shape::split.passes_each, end = begin + Shape::split.passes_each < filled ? begin + Shape::split.passes_each : filled;
     for (long pass = begin; pass < end; ++pass) {
@@ -98,8 +98,8 @@ template <class Shape, int Stage, class... I> struct rows_part_launch : rows_lau
         runner::template run<Stage, false>(a, row, here, p, whole::columns_of(lane.thread(), filled, true), extras);
       }
     if constexpr (reduces) {
-      whole::template finish_rows<Stage>(lane, row, extras, typename whole::each{});
-      if (lane.thread() == 0) leave(a, number, part, row, typename whole::each{});
+      whole::finish_rows(lane, row, extras, row_sums{});
+      if (lane.thread() == 0) leave(a, number, part, row, row_sums{});
     }
     if constexpr (stores_rows) {
       runner::rows::template run_without_stores<Shape::stages>(a, row, p);
@@ -108,11 +108,8 @@ template <class Shape, int Stage, class... I> struct rows_part_launch : rows_lau
   }
 
  private:
-  template <class Context, std::size_t... K> FORMWORK_DEVICE static void leave(Context const& a, long number, long part, row_t const& row, std::index_sequence<K...>) {
-    (leave_one<I, static_cast<int>(K)>(a, number, part, row), ...);
-  }
-  template <class N, int K, class Context> FORMWORK_DEVICE static void leave_one([[maybe_unused]] Context const& a, [[maybe_unused]] long number, [[maybe_unused]] long part, [[maybe_unused]] row_t const& row) {
-    if constexpr (is_row_reduction(N::what) && N::stage == Stage) Shape::part_results(a.scratch, number, Shape::template row_ordinal<K>())[part] = row.f[K];
+  template <class Context, int... K> FORMWORK_DEVICE static void leave(Context const& a, long number, long part, row_t const& row, std::integer_sequence<int, K...>) {
+    ((Shape::part_results(a.scratch, number, Shape::template row_ordinal<K>())[part] = row.f[K]), ...);
   }
 };
 

@@ -5,7 +5,18 @@
 #if defined(__CUDACC__)
 
 #include <cuda_runtime.h>
+
+// NVTX comes as definitions, over a second of every translation unit where GCC optimizes them; none of them does any work.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma nv_diag_suppress 1675  // a pragma that is GCC's alone
+#pragma GCC push_options
+#pragma GCC optimize("O0")
+#endif
 #include <nvtx3/nvToolsExt.h>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#pragma nv_diag_default 1675
+#endif
 
 #include <string>
 #include <vector>

@@ -85,7 +85,7 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
   // only. Extras: accumulate<N, K>(values, columns) for reductions, and for keep; recall<N>(values, columns).
   template <int Stage, bool Kept, tape_part Part = tape_part::all, class Context, class Columns, class Extras>
   FORMWORK_DEVICE static void run(Context const& ctx, row_t const& row, slots<Columns>& here, pointers const& p, Columns const& at, Extras& extras) {
-    run_all<Stage, Kept, Part>(ctx, row, here, p, at, extras, std::make_index_sequence<sizeof...(I)>{});
+    run_all<Kept>(ctx, row, here, p, at, extras, slots_where<runs<I>(Stage, Kept, Part)...>{});
   }
 
   template <int S, class Slots> FORMWORK_DEVICE static auto value(row_t const& row, Slots const& here, int w) {
@@ -106,12 +106,14 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
     return v;
   }
 
-  template <int Stage, bool Kept, tape_part Part, class Context, class Columns, class Extras, std::size_t... K>
-  FORMWORK_DEVICE static void run_all(Context const& ctx, row_t const& row, slots<Columns>& here, pointers const& p, Columns const& at, Extras& extras, std::index_sequence<K...>) {
-    (one<Stage, Kept, Part, I, static_cast<int>(K)>(ctx, row, here, p, at, extras), ...);
+  template <bool Kept, class Context, class Columns, class Extras, int... K>
+  FORMWORK_DEVICE static void run_all(Context const& ctx, row_t const& row, slots<Columns>& here, pointers const& p, Columns const& at, Extras& extras, std::integer_sequence<int, K...>) {
+    (one<Kept, typename traits::template instruction<K>, K>(ctx, row, here, p, at, extras), ...);
   }
 
-  template <class N> static constexpr bool runs(int stage, bool kept) {
+  template <class N> static constexpr bool runs(int stage, bool kept, tape_part part) {
+    if (N::at == level::row && !is_row_reduction(N::what) && !is_column_reduction(N::what)) return false;
+    if (part != tape_part::all && (N::what == opcode::load || N::what == opcode::gather) != (part == tape_part::loads)) return false;
     if (!kept) return (N::evaluated >> stage & 1u) != 0;
     return (N::evaluated >> stage & 1u) != 0 && (N::evaluated & ((1u << stage) - 1u)) == 0;  // its first stage
   }
@@ -125,38 +127,35 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
     else here.b[K][w] = static_cast<bool>(v);
   }
 
-  template <int Stage, bool Kept, tape_part Part, class N, int K, class Context, class Columns, class Extras>
+  template <bool Kept, class N, int K, class Context, class Columns, class Extras>
   FORMWORK_DEVICE static void one([[maybe_unused]] Context const& ctx, row_t const& row, slots<Columns>& here, pointers const& p, Columns const& at, [[maybe_unused]] Extras& extras) {
     constexpr bool reduction = is_row_reduction(N::what) || is_column_reduction(N::what);
     constexpr slot_class c = class_of(N::type);
-    constexpr bool wanted = Part == tape_part::all || (N::what == opcode::load || N::what == opcode::gather) == (Part == tape_part::loads);
-    if constexpr ((N::at != level::row || reduction) && runs<N>(Stage, Kept) && wanted) {
-      if constexpr (N::what == opcode::load || N::what == opcode::gather) {
-        if constexpr (c == slot_class::floating) load<N>(here.f[K], p, at);
-        else if constexpr (c == slot_class::integer) load<N>(here.i[K], p, at);
-        else load<N>(here.b[K], p, at);
-      } else if constexpr (N::what == opcode::index) {
-        FORMWORK_UNROLL
-        for (int w = 0; w < Columns::width; ++w) here.i[K][w] = coordinate_of<N, Arguments>(static_cast<std::int32_t>(p.offset[N::argument] + offset_of<N>(at, w)));
-      } else if constexpr (N::what == opcode::random) {
-        random<N>(ctx, here.f[K], p, at);
-      } else if constexpr (N::what == opcode::map) {
-        FORMWORK_UNROLL
-        for (int w = 0; w < Columns::width; ++w) set<K, c>(here, w, apply<N>(row, here, w, std::make_integer_sequence<int, N::inputs>{}));
-      } else if constexpr (N::what == opcode::cast) {
-        FORMWORK_UNROLL
-        for (int w = 0; w < Columns::width; ++w) set<K, c>(here, w, value<N::template in<0>()>(row, here, w));
-      } else if constexpr (N::what == opcode::store || N::what == opcode::place) {
-        if (N::what == opcode::place && !p.data[N::argument]) return;
-        store<N>(row, here, p, at);
-      } else if constexpr (reduction || (N::what == opcode::keep && !Kept)) {
-        T v[Columns::width];
-        FORMWORK_UNROLL
-        for (int w = 0; w < Columns::width; ++w) v[w] = static_cast<T>(value<N::template in<0>()>(row, here, w));
-        extras.template accumulate<N, K>(v, at);
-      } else if constexpr (N::what == opcode::recall && !Kept) {
-        extras.template recall<N>(here.f[N::template in<0>()], at);
-      }
+    if constexpr (N::what == opcode::load || N::what == opcode::gather) {
+      if constexpr (c == slot_class::floating) load<N>(here.f[K], p, at);
+      else if constexpr (c == slot_class::integer) load<N>(here.i[K], p, at);
+      else load<N>(here.b[K], p, at);
+    } else if constexpr (N::what == opcode::index) {
+      FORMWORK_UNROLL
+      for (int w = 0; w < Columns::width; ++w) here.i[K][w] = coordinate_of<N, Arguments>(static_cast<std::int32_t>(p.offset[N::argument] + offset_of<N>(at, w)));
+    } else if constexpr (N::what == opcode::random) {
+      random<N>(ctx, here.f[K], p, at);
+    } else if constexpr (N::what == opcode::map) {
+      FORMWORK_UNROLL
+      for (int w = 0; w < Columns::width; ++w) set<K, c>(here, w, apply<N>(row, here, w, std::make_integer_sequence<int, N::inputs>{}));
+    } else if constexpr (N::what == opcode::cast) {
+      FORMWORK_UNROLL
+      for (int w = 0; w < Columns::width; ++w) set<K, c>(here, w, value<N::template in<0>()>(row, here, w));
+    } else if constexpr (N::what == opcode::store || N::what == opcode::place) {
+      if (N::what == opcode::place && !p.data[N::argument]) return;
+      store<N>(row, here, p, at);
+    } else if constexpr (reduction || (N::what == opcode::keep && !Kept)) {
+      T v[Columns::width];
+      FORMWORK_UNROLL
+      for (int w = 0; w < Columns::width; ++w) v[w] = static_cast<T>(value<N::template in<0>()>(row, here, w));
+      extras.template accumulate<N, K>(v, at);
+    } else if constexpr (N::what == opcode::recall && !Kept) {
+      extras.template recall<N>(here.f[N::template in<0>()], at);
     }
   }
 

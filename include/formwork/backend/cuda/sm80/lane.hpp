@@ -4,7 +4,7 @@
 
 #if defined(__CUDACC__)
 
-#include <cuda_bf16.h>
+#include <cuda_runtime.h>
 
 #include "../lane.hpp"
 
