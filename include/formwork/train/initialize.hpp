@@ -20,6 +20,31 @@ constexpr std::uint64_t initial_stream(int parameter) {
   return random_stream(0xffffffffu, static_cast<std::uint32_t>(parameter), 0);
 }
 
+namespace detail {
+// to[i] = scale * philox::normal(seed, stream, first + i). A program may have objects of g++ and of nvcc, whose host
+// compiler does not see the vectors: the same numbers, but two functions, because a linker keeps one of each name.
+#if defined(__CUDACC__)
+inline void fill_normal_by_elements(float* to, std::ptrdiff_t count, float scale, std::uint64_t seed, std::uint64_t stream, std::uint64_t first) {
+  cpu::parallel_ranges(count, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+    for (std::ptrdiff_t i = begin; i < end; ++i) to[i] = scale * philox::normal(seed, stream, first + static_cast<std::uint64_t>(i));
+  });
+}
+#else
+inline void fill_normal_by_vectors(float* to, std::ptrdiff_t count, float scale, std::uint64_t seed, std::uint64_t stream, std::uint64_t first) {
+  constexpr std::ptrdiff_t width = cpu::native_width<float>;
+  cpu::parallel_ranges((count + width - 1) / width, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+    for (std::ptrdiff_t i = begin * width, last = std::min(end * width, count); i < last; i += width) {
+      const auto x = cpu::pack<float, width>(scale) * cpu::random_normal<width>(seed, stream, first + static_cast<std::uint64_t>(i));
+      if (i + width <= last)
+        x.store(to + i);
+      else
+        x.store(to + i, static_cast<int>(last - i));
+    }
+  });
+}
+#endif
+}  // namespace detail
+
 // Element i of parameter p (its layers one after the other) starts as scale times number i of the stream of
 // p, wherever it lies: philox::normal(seed, initial_stream(p), i).
 inline void initialize(parameter_entry const& e, float* to, std::uint64_t seed) {
@@ -29,22 +54,10 @@ inline void initialize(parameter_entry const& e, float* to, std::uint64_t seed) 
   }
   const std::uint64_t stream = initial_stream(e.parameter), first = static_cast<std::uint64_t>(e.first);
   const float scale = static_cast<float>(e.scale);
-#if defined(__CUDACC__)  // whose host compiler does not see the vectors; the numbers are the same
-  cpu::parallel_ranges(e.elements, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
-    for (std::ptrdiff_t i = begin; i < end; ++i) to[i] = scale * philox::normal(seed, stream, first + static_cast<std::uint64_t>(i));
-  });
+#if defined(__CUDACC__)
+  detail::fill_normal_by_elements(to, e.elements, scale, seed, stream, first);
 #else
-  constexpr std::ptrdiff_t width = cpu::native_width<float>;
-  cpu::parallel_ranges((e.elements + width - 1) / width, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
-    for (std::ptrdiff_t i = begin * width, last = std::min(end * width, e.elements); i < last; i += width) {
-      const auto x = cpu::pack<float, width>(scale) *
-                     cpu::random_normal<width>(seed, stream, first + static_cast<std::uint64_t>(i));
-      if (i + width <= last)
-        x.store(to + i);
-      else
-        x.store(to + i, static_cast<int>(last - i));
-    }
-  });
+  detail::fill_normal_by_vectors(to, e.elements, scale, seed, stream, first);
 #endif
 }
 
