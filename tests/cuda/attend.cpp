@@ -1,6 +1,7 @@
 // Attention as CUDA kernels: scores, masks, grouped heads, shapes that do and do not divide the blocks, forward and backward.
-#include "cuda/attend_functions.hpp"
+#include "cuda/check.hpp"
 #include "formwork/formwork.hpp"
+#include "support/attend_functions.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;

@@ -1,6 +1,7 @@
 // Attention as CUDA kernels: wide heads, single queries, tables indexed in every way, and what goes wrong.
-#include "cuda/attend_functions.hpp"
+#include "cuda/check.hpp"
 #include "formwork/formwork.hpp"
+#include "support/attend_functions.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;

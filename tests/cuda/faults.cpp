@@ -1,6 +1,8 @@
 // What a kernel could do wrong, done on purpose in one kernel at a time: each must be seen by the checks that the kernels
 // themselves pass. Products have theirs in contract.cpp.
-#include "cuda/rows_functions.hpp"
+#include "cuda/check.hpp"
+#include "formwork/formwork.hpp"
+#include "support/rows_functions.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;

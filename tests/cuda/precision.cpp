@@ -1,5 +1,7 @@
 // Programs with 16-bit storage as CUDA kernels.
-#include "cuda/rows_functions.hpp"
+#include "cuda/check.hpp"
+#include "formwork/formwork.hpp"
+#include "support/rows_functions.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;

@@ -1,14 +1,13 @@
 // Elementwise work and reductions as CUDA kernels.
-#include "cuda/rows_functions.hpp"
+#include "cuda/check.hpp"
+#include "formwork/formwork.hpp"
+#include "support/rows_functions.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;
 
 namespace {
 
-struct soft {
-  constexpr auto operator()(auto const& m, auto const& in) const { return mean<>(square(softmax<-1>(in.x * m.a))); }
-};
 struct entropy {
   constexpr auto operator()(auto const& m, auto const& in) const { return cross_entropy(m.a * 1.5, in.i); }
 };

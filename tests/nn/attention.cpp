@@ -4,6 +4,7 @@
 #include "formwork/nn/mlp.hpp"
 #include "formwork/nn/normalization.hpp"
 #include "formwork/ops/tanh.hpp"
+#include "formwork/program/describe.hpp"
 #include "support/program_test.hpp"
 
 using namespace formwork;

@@ -12,6 +12,7 @@ void fault(warp const& w, instruction const& i, int lane, std::string const& wha
 
 std::byte* global_memory(warp& w, instruction const& i, int lane, std::uint64_t address, int bytes) {
   if (address % static_cast<unsigned>(bytes) != 0) fault(w, i, lane, "address " + std::to_string(address) + " is not a multiple of " + std::to_string(bytes));
+  if (any_address && address >= 4096) return reinterpret_cast<std::byte*>(address);
   if (auto const& tables = w.of->l.what->tables; !tables.empty() && i.text.rfind("ld.", 0) == 0)
     if (auto t = tables.upper_bound(address); t != tables.begin() && (--t, address + static_cast<unsigned>(bytes) <= t->first + t->second)) return reinterpret_cast<std::byte*>(address);
   auto at = w.of->memory.upper_bound(address);

@@ -2,8 +2,8 @@
 // the result.
 #pragma once
 
-#include "cuda/check.hpp"
 #include "formwork/nn/attention.hpp"
+#include "support/programs.hpp"
 
 namespace formwork::testing {
 
