@@ -109,8 +109,6 @@ uint32_t permute(uint32_t a, uint32_t b, uint32_t selectors) {
 }
 uint32_t funnel_left(uint32_t a, uint32_t b, uint32_t c) { return static_cast<uint32_t>((static_cast<uint64_t>(b) << 32 | a) << (c & 31) >> 32); }
 uint32_t funnel_right(uint32_t a, uint32_t b, uint32_t c) { return static_cast<uint32_t>((static_cast<uint64_t>(b) << 32 | a) >> (c & 31)); }
-uint32_t funnel_left_most(uint32_t a, uint32_t b, uint32_t c) { return static_cast<uint32_t>((static_cast<unsigned __int128>(static_cast<uint64_t>(b) << 32 | a) << std::min(c, 32u)) >> 32); }
-uint32_t funnel_right_most(uint32_t a, uint32_t b, uint32_t c) { return static_cast<uint32_t>((static_cast<uint64_t>(b) << 32 | a) >> std::min(c, 32u)); }
 // Bit k of the result is bit (a_k b_k c_k) of the table.
 uint32_t by_table(uint32_t a, uint32_t b, uint32_t c, uint32_t table) {
   uint32_t r = 0;
@@ -130,11 +128,8 @@ template <class T> T f_reciprocal(T a) { return T(1) / a; }
 // If one is NaN, the other.
 template <class T> T f_least(T a, T b) { return a == b ? (std::signbit(a) ? a : b) : std::fmin(a, b); }
 template <class T> T f_most(T a, T b) { return a == b ? (std::signbit(a) ? b : a) : std::fmax(a, b); }
-template <class T> T f_least_or_nan(T a, T b) { return a != a || b != b ? std::numeric_limits<T>::quiet_NaN() : f_least(a, b); }
-template <class T> T f_most_or_nan(T a, T b) { return a != a || b != b ? std::numeric_limits<T>::quiet_NaN() : f_most(a, b); }
-template <class T> T f_sign_of(T a, T b) { return std::copysign(b, a); }
-template <int Mode, class T> T f_multiply_add_rounded(T a, T b, T c) {
-  std::fesetround(Mode);
+template <class T> T f_multiply_add_down(T a, T b, T c) {
+  std::fesetround(FE_DOWNWARD);
   volatile T x = a, y = b, z = c;
   volatile T r = std::fma(x, y, z);
   std::fesetround(FE_TONEAREST);
@@ -145,13 +140,7 @@ template <int Mode, class T> T f_multiply_add_rounded(T a, T b, T c) {
 float flushed(float x) { return std::fabs(x) < std::numeric_limits<float>::min() ? std::copysign(0.0f, x) : x; }
 float root_reciprocal(float a) { return static_cast<float>(1 / std::sqrt(static_cast<double>(a))); }
 float power_of_two(float a) { return static_cast<float>(std::exp2(static_cast<double>(a))); }
-float logarithm_of_two(float a) { return static_cast<float>(std::log2(static_cast<double>(a))); }
-float sine(float a) { return static_cast<float>(std::sin(static_cast<double>(a))); }
-float cosine(float a) { return static_cast<float>(std::cos(static_cast<double>(a))); }
-float hyperbolic_tangent(float a) { return static_cast<float>(std::tanh(static_cast<double>(a))); }
-template <auto F> float flush_1(float a) { return flushed(F(flushed(a))); }
-template <auto F> float flush_2(float a, float b) { return flushed(F(flushed(a), flushed(b))); }
-template <auto F> float flush_3(float a, float b, float c) { return flushed(F(flushed(a), flushed(b), flushed(c))); }
+template <auto F> float flush(float a) { return flushed(F(flushed(a))); }
 
 template <class T> T choose(T a, T b, bool c) { return c ? a : b; }
 template <class T> T same(T a) { return a; }
@@ -203,9 +192,7 @@ template <class T> void floats(table& t, std::string const& type) {
     t["mul" + std::string(rounding) + "." + type] = of<f_multiply<T>>;
   }
   t["fma.rn." + type] = of<f_multiply_add<T>>;
-  t["fma.rm." + type] = of<f_multiply_add_rounded<FE_DOWNWARD, T>>;
-  t["fma.rp." + type] = of<f_multiply_add_rounded<FE_UPWARD, T>>;
-  t["fma.rz." + type] = of<f_multiply_add_rounded<FE_TOWARDZERO, T>>;
+  t["fma.rm." + type] = of<f_multiply_add_down<T>>;
   t["div.rn." + type] = of<f_divide<T>>;
   t["rcp.rn." + type] = of<f_reciprocal<T>>;
   t["sqrt.rn." + type] = of<f_root<T>>;
@@ -213,7 +200,6 @@ template <class T> void floats(table& t, std::string const& type) {
   t["abs." + type] = of<f_magnitude<T>>;
   t["min." + type] = of<f_least<T>>;
   t["max." + type] = of<f_most<T>>;
-  t["copysign." + type] = of<f_sign_of<T>>;
 }
 
 table const& actions() {
@@ -239,27 +225,9 @@ table const& actions() {
     t["lop3.b32"] = of<by_table>;
     t["shf.l.wrap.b32"] = of<funnel_left>;
     t["shf.r.wrap.b32"] = of<funnel_right>;
-    t["shf.l.clamp.b32"] = of<funnel_left_most>;
-    t["shf.r.clamp.b32"] = of<funnel_right_most>;
-    t["min.NaN.f32"] = of<f_least_or_nan<float>>;
-    t["max.NaN.f32"] = of<f_most_or_nan<float>>;
-    for (const char* how : {"approx", "full"}) t["div." + std::string(how) + ".f32"] = of<f_divide<float>>;
-    t["rcp.approx.f32"] = of<f_reciprocal<float>>;
-    t["rcp.approx.ftz.f32"] = of<flush_1<f_reciprocal<float>>>;
-    t["sqrt.approx.f32"] = of<f_root<float>>;
-    t["sqrt.approx.ftz.f32"] = of<flush_1<f_root<float>>>;
+    t["rcp.approx.ftz.f32"] = of<flush<f_reciprocal<float>>>;
     t["rsqrt.approx.f32"] = of<root_reciprocal>;
-    t["rsqrt.approx.ftz.f32"] = of<flush_1<root_reciprocal>>;
-    t["ex2.approx.f32"] = of<power_of_two>;
-    t["ex2.approx.ftz.f32"] = of<flush_1<power_of_two>>;
-    t["lg2.approx.f32"] = of<logarithm_of_two>;
-    t["lg2.approx.ftz.f32"] = of<flush_1<logarithm_of_two>>;
-    t["sin.approx.f32"] = of<sine>;
-    t["cos.approx.f32"] = of<cosine>;
-    t["tanh.approx.f32"] = of<hyperbolic_tangent>;
-    t["add.ftz.f32"] = of<flush_2<f_add<float>>>;
-    t["mul.ftz.f32"] = of<flush_2<f_multiply<float>>>;
-    t["fma.rn.ftz.f32"] = of<flush_3<f_multiply_add<float>>>;
+    t["ex2.approx.ftz.f32"] = of<flush<power_of_two>>;
     return t;
   }();
   return all;

@@ -36,13 +36,13 @@ struct conversion {
   number_type to = number_type::none, from = number_type::none;
   rounding how = rounding::none;
   bool integer = false;   // to an integral value (rni and so on)
-  bool saturate = false, flush = false, relu = false;
+  bool saturate = false, flush = false;
 };
 int packed(conversion c) {
-  return static_cast<int>(c.to) | static_cast<int>(c.from) << 4 | static_cast<int>(c.how) << 8 | c.integer << 12 | c.saturate << 13 | c.flush << 14 | c.relu << 15;
+  return static_cast<int>(c.to) | static_cast<int>(c.from) << 4 | static_cast<int>(c.how) << 8 | c.integer << 12 | c.saturate << 13 | c.flush << 14;
 }
 conversion unpacked(int d) {
-  return {static_cast<number_type>(d & 15), static_cast<number_type>(d >> 4 & 15), static_cast<rounding>(d >> 8 & 15), (d >> 12 & 1) != 0, (d >> 13 & 1) != 0, (d >> 14 & 1) != 0, (d >> 15 & 1) != 0};
+  return {static_cast<number_type>(d & 15), static_cast<number_type>(d >> 4 & 15), static_cast<rounding>(d >> 8 & 15), (d >> 12 & 1) != 0, (d >> 13 & 1) != 0, (d >> 14 & 1) != 0};
 }
 
 // A number with `digits` bits of mantissa (with the leading one) and exponents from least on, nearest even, zero, or half
@@ -160,7 +160,6 @@ std::uint64_t convert(conversion c, std::uint64_t bits) {
   if (!is_float(c.to)) return in_register(c.to, integer_from(c.to, to_integral(x, c.how == rounding::none ? rounding::zero : c.how)));
   if (c.integer) x = to_integral(x, c.how);
   if (c.saturate) x = x != x ? 0 : std::fmin(std::fmax(x, 0.0), 1.0);
-  if (c.relu) x = x != x ? x : std::fmax(x, 0.0);
   return write_float(c.to, x, c.integer ? rounding::nearest : c.how);
 }
 
@@ -208,7 +207,6 @@ bool decode_conversion(instruction& i, mnemonic_parts const& parts) {
     else if (p == "rna") c.how = rounding::away;
     else if (p == "sat") c.saturate = true;
     else if (p == "ftz") c.flush = true;
-    else if (p == "relu") c.relu = true;
     else return false;
     c.integer = c.integer || (p.size() == 3 && p[0] == 'r' && p[2] == 'i');
   }

@@ -84,6 +84,16 @@ TEST_CASE("numbers: rounding, bytes, halves") {
             "mov.b32 %r4, {%rs1, %rs1}; shr.u32 %r5, %r4, 16; setp.eq.s32 %p4, %r5, %r3; and.pred %p3, %p3, %p4;\n"
             "prmt.b32 %r6, 67305985, 0, 291; setp.eq.s32 %p4, %r6, 16909060; and.pred %p3, %p3, %p4;\n"
             "bfe.s32 %r7, 240, 4, 4; setp.eq.s32 %p4, %r7, -1; and.pred %p3, %p3, %p4;\n"
+            "shf.l.wrap.b32 %r8, -2147483648, 1, 4; setp.eq.s32 %p4, %r8, 24; and.pred %p3, %p3, %p4;\n"
+            "shf.r.wrap.b32 %r8, 16, 3, 4; setp.eq.s32 %p4, %r8, 805306369; and.pred %p3, %p3, %p4;\n"
+            "lop3.b32 %r8, 12, 10, 6, 150; setp.eq.s32 %p4, %r8, 0; and.pred %p3, %p3, %p4;\n"  // exclusive or of three
+            "popc.b32 %r8, 255; setp.eq.s32 %p4, %r8, 8; and.pred %p3, %p3, %p4;\n"
+            "clz.b32 %r8, 255; setp.eq.s32 %p4, %r8, 24; and.pred %p3, %p3, %p4;\n"
+            "rem.s32 %r8, -7, 3; setp.eq.s32 %p4, %r8, -1; and.pred %p3, %p3, %p4;\n"
+            "bfi.b32 %r8, 5, 240, 8, 4; setp.eq.s32 %p4, %r8, 1520; and.pred %p3, %p3, %p4;\n"
+            "max.f32 %f5, 0f7FC00000, 0f3F800000; setp.eq.f32 %p4, %f5, 0f3F800000; and.pred %p3, %p3, %p4;\n"
+            "cvt.rn.bf16x2.f32 %r8, 0f40000000, 0f3F800000; setp.eq.s32 %p4, %r8, 1073758080; and.pred %p3, %p3, %p4;\n"
+            "cvt.rn.f16.f32 %rs2, 0f3F800000; cvt.u32.u16 %r8, %rs2; setp.eq.s32 %p4, %r8, 15360; and.pred %p3, %p3, %p4;\n"
             "selp.u32 %r9, 1, 0, %p3; st.global.u32 [%rd5], %r9;"));
   for (auto x : run.out) CHECK(x == 1);
 }

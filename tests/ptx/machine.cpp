@@ -37,7 +37,7 @@ std::byte* shared_memory(warp& w, instruction const& i, int lane, std::uint64_t 
   return w.of->shared.data() + address;
 }
 
-void land(warp& w, [[maybe_unused]] int lane, async_copy const& c) {
+void land(warp& w, async_copy const& c) {
   std::byte* to = w.of->shared.data() + c.to;
   if (c.there > 0) std::memcpy(to, reinterpret_cast<const void*>(c.from), static_cast<std::size_t>(c.there));
   std::memset(to + c.there, 0, static_cast<std::size_t>(c.bytes - c.there));

@@ -79,7 +79,7 @@ struct warp {
 std::byte* global_memory(warp& w, instruction const& i, int lane, std::uint64_t address, int bytes);
 std::byte* local_memory(warp& w, instruction const& i, int lane, std::uint64_t address, int bytes);
 std::byte* shared_memory(warp& w, instruction const& i, int lane, std::uint64_t address, int bytes);
-void land(warp& w, int lane, async_copy const& c);
+void land(warp& w, async_copy const& c);
 [[noreturn]] void fault(warp const& w, instruction const& i, int lane, std::string const& what);
 
 template <class T> T bits_to(std::uint64_t bits) {

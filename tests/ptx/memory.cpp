@@ -82,7 +82,7 @@ void copy_async(warp& w, instruction const& i, lane_mask m) {
       for (int k = 0; k < there; k += unit) global_memory(w, i, lane, from + static_cast<unsigned>(k), unit);
     }
     c.from = from;
-    if (w.of->random.below(4) == 0) land(w, lane, c);
+    if (w.of->random.below(4) == 0) land(w, c);
     else w.copies[at].push_back(c);
   });
 }
@@ -97,7 +97,7 @@ void wait(warp& w, instruction const& i, lane_mask m) {
     std::erase_if(w.copies[at], [&](async_copy const& c) {
       const bool due = c.group < w.groups[at] - pending;
       if (!due && w.of->random.below(4) != 0) return false;
-      land(w, lane, c);
+      land(w, c);
       return true;
     });
   });

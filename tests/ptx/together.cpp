@@ -17,7 +17,7 @@ void check_members(warp& w, instruction const& i, operand const& members) {
 }
 
 // shfl.sync.mode d{|p}, a, b, c, members
-enum class shuffle { idx, bfly, up, down };
+enum class shuffle { idx, bfly };
 void run_shuffle(warp& w, instruction const& i, lane_mask) {
   const bool tells = i.operands.size() == 6;
   const std::size_t first = tells ? 2 : 1;
@@ -26,29 +26,21 @@ void run_shuffle(warp& w, instruction const& i, lane_mask) {
   for (int lane = 0; lane < lanes; ++lane) {
     const int by = static_cast<int>(word(b, lane) & 31), clamp = static_cast<int>(word(c, lane) & 31), segment = static_cast<int>(word(c, lane) >> 8 & 31);
     const int most = (lane & segment) | (clamp & ~segment), least = lane & segment;
-    int from = lane;
-    bool there = true;
-    switch (static_cast<shuffle>(i.detail)) {
-      case shuffle::up: from = lane - by; there = from >= most; break;
-      case shuffle::down: from = lane + by; there = from <= most; break;
-      case shuffle::bfly: from = lane ^ by; there = from <= most; break;
-      case shuffle::idx: from = least | (by & ~segment); there = from <= most; break;
-    }
-    if (!there) from = lane;
+    const int wanted = static_cast<shuffle>(i.detail) == shuffle::bfly ? lane ^ by : least | (by & ~segment);
+    const bool there = wanted <= most;
+    const int from = there ? wanted : lane;
     w.destination(i.operands[0].slots[0])[static_cast<std::size_t>(lane)] = a[static_cast<std::size_t>(from)] & 0xffffffffu;
     if (tells) w.destination(i.operands[1].slots[0])[static_cast<std::size_t>(lane)] = there;
   }
 }
 
-enum class vote { any, all, uniform, ballot };
-void run_vote(warp& w, instruction const& i, lane_mask) {
+// vote.sync.any p, q, members
+void run_any(warp& w, instruction const& i, lane_mask) {
   check_members(w, i, i.operands[2]);
-  lane_mask yes = 0;
   slot const& p = w.source(i.operands[1].slots[0]);
-  for (int lane = 0; lane < lanes; ++lane) yes |= (word(p, lane) & 1) << lane;
-  const auto kind = static_cast<vote>(i.detail);
-  const std::uint64_t r = kind == vote::any ? yes != 0 : kind == vote::all ? yes == all_lanes : kind == vote::uniform ? yes == 0 || yes == all_lanes : yes;
-  w.destination(i.operands[0].slots[0]).fill(r);
+  std::uint64_t any = 0;
+  for (std::uint64_t q : p) any |= q & 1;
+  w.destination(i.operands[0].slots[0]).fill(any);
 }
 
 // Four 8 x 8 matrices of 16-bit elements, the rows' addresses from eight lanes each. A lane gets two neighbours of a row:
@@ -135,25 +127,21 @@ bool decode_together(instruction& i, mnemonic_parts const& parts) {
   i.what = flow::together;
   std::string name;
   for (auto const& p : parts) name += (name.empty() ? "" : ".") + p;
-  if (parts[0] == "shfl" && parts.size() == 4 && parts[1] == "sync" && (i.operands.size() == 5 || i.operands.size() == 6)) {
+  if ((name == "shfl.sync.bfly.b32" || name == "shfl.sync.idx.b32") && (i.operands.size() == 5 || i.operands.size() == 6)) {
     i.run = run_shuffle;
-    std::string const& mode = parts[2];
-    i.detail = static_cast<int>(mode == "up" ? shuffle::up : mode == "down" ? shuffle::down : mode == "bfly" ? shuffle::bfly : shuffle::idx);
-    return mode == "up" || mode == "down" || mode == "bfly" || mode == "idx";
+    i.detail = static_cast<int>(parts[2] == "bfly" ? shuffle::bfly : shuffle::idx);
+    return true;
   }
-  if (parts[0] == "vote" && parts.size() == 4 && parts[1] == "sync" && i.operands.size() == 3) {
-    i.run = run_vote;
-    std::string const& mode = parts[2];
-    i.detail = static_cast<int>(mode == "any" ? vote::any : mode == "all" ? vote::all : mode == "uni" ? vote::uniform : vote::ballot);
-    return mode == "any" || mode == "all" || mode == "uni" || mode == "ballot";
+  if (name == "vote.sync.any.pred" && i.operands.size() == 3) {
+    i.run = run_any;
+    return true;
   }
-  for (const char* count : {"x1", "x2", "x4"})
-    for (const bool transposed : {false, true})
-      if (name == "ldmatrix.sync.aligned.m8n8." + std::string(count) + (transposed ? ".trans" : "") + ".shared.b16") {
-        i.run = run_load_matrices;
-        i.detail = transposed;
-        return i.operands.size() == 2 && i.operands[0].slots.size() == static_cast<std::size_t>(count[1] - '0');
-      }
+  for (const bool transposed : {false, true})
+    if (name == std::string("ldmatrix.sync.aligned.m8n8.x4") + (transposed ? ".trans" : "") + ".shared.b16") {
+      i.run = run_load_matrices;
+      i.detail = transposed;
+      return i.operands.size() == 2 && i.operands[0].slots.size() == 4;
+    }
   const std::pair<const char*, element> products[] = {{"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", element::bf16},
                                                       {"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32", element::f16},
                                                       {"mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32", element::tf32}};

@@ -22,7 +22,8 @@ constexpr std::uint64_t initial_stream(int parameter) {
 
 namespace detail {
 // to[i] = scale * philox::normal(seed, stream, first + i). A program may have objects of g++ and of nvcc, whose host
-// compiler does not see the vectors: the same numbers, but two functions, because a linker keeps one of each name.
+// compiler does not see the vectors: the same numbers, but two functions, because a linker keeps one of each name. (Of
+// `initialize`, too: whichever it keeps finds its own.)
 #if defined(__CUDACC__)
 inline void fill_normal_by_elements(float* to, std::ptrdiff_t count, float scale, std::uint64_t seed, std::uint64_t stream, std::uint64_t first) {
   cpu::parallel_ranges(count, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
