@@ -44,10 +44,13 @@ constexpr problem problem_of(form f, int tokens, int in, int out) {
   return {};
 }
 
-template <int M, int N, int K, bool AK, bool BK, class Epilogue>
-void product(float const* a, float const* b, Epilogue const& epilogue) {
-  cpu::contract<float, 1, M, N, K>(strided_operand<float, AK>{.pointer = a, .stride = AK ? K : M},
-                                   strided_operand<float, BK>{.pointer = b, .stride = BK ? K : N}, epilogue);
+inline constexpr int panel = kernels::contract_schedule_for(sizeof(float), 1, 1, 1).tile_columns;
+
+template <bool KContiguous, int N, int K> strided_operand<float, KContiguous> plain_weights(float const* b) {
+  return {.pointer = b, .stride = KContiguous ? K : N};
+}
+template <int M, int N, int K, bool AK, class B, class Epilogue> void product(float const* a, B const& b, Epilogue const& epilogue) {
+  cpu::contract<float, 1, M, N, K>(strided_operand<float, AK>{.pointer = a, .stride = AK ? K : M}, b, epilogue);
 }
 
 #if defined(FORMWORK_HAS_DNNL)
@@ -95,18 +98,28 @@ template <form Form, int Tokens, int In, int Out> void register_shape(const char
       body(state, a.p, b.p, c.p);
     })->UseManualTime()->Unit(benchmark::kMillisecond);
   };
-  add("contract/" + name, [](benchmark::State& state, float* a, float* b, float* c) {
-    const auto ours = [=] {
-      product<p.m, p.n, p.k, p.a_k_contiguous, p.b_k_contiguous>(
-          a, b, cpu::store_result<float>{.pointer = c, .stride = p.n});
-    };
+  const auto against_peer = [](benchmark::State& state, float* a, float* b, float* c, auto const& ours) {
 #if defined(FORMWORK_HAS_DNNL)
     // Weights may be packed beforehand, untimed; the second operand of a weight gradient may not.
     bench::timed(state, flops, ours, onednn_product(p, Form != form::weight_gradient, a, b, c));
 #else
     bench::timed(state, flops, ours);
 #endif
+  };
+  add("contract/" + name, [against_peer](benchmark::State& state, float* a, float* b, float* c) {
+    against_peer(state, a, b, c, [=] {
+      product<p.m, p.n, p.k, p.a_k_contiguous>(a, plain_weights<p.b_k_contiguous, p.n, p.k>(b), cpu::store_result<float>{.pointer = c, .stride = p.n});
+    });
   });
+  if constexpr (Form != form::weight_gradient)
+    add("contract_packed/" + name, [against_peer](benchmark::State& state, float* a, float* b, float* c) {
+      const buffer panels(std::size_t(p.k) * ((p.n + panel - 1) / panel * panel));
+      cpu::pack_panels<float, panel>(panels.p, b, p.b_k_contiguous ? 1 : p.n, p.b_k_contiguous ? p.k : 1, p.k, p.n);
+      against_peer(state, a, b, c, [=, packed = panels.p] {
+        product<p.m, p.n, p.k, p.a_k_contiguous>(a, cpu::panel_operand<float, panel>{.pointer = packed, .panel_stride = std::ptrdiff_t{p.k} * panel},
+                                                 cpu::store_result<float>{.pointer = c, .stride = p.n});
+      });
+    });
 #if defined(FORMWORK_HAS_OPENBLAS)
   add("openblas/" + name, [](benchmark::State& state, float* a, float* b, float* c) {
     openblas_set_num_threads(cpu::thread_count());
@@ -148,10 +161,11 @@ template <int Tokens, int In, int Out, class Make> void register_fused(std::stri
     const auto epilogue = make(c.p, bias.p, residual.p);
     const cpu::store_result<float> plain{.pointer = c.p, .stride = Out};
     std::vector<double> ratios;
-    product<Tokens, Out, In, true, false>(a.p, b.p, plain);
+    const auto weights = plain_weights<false, Out, In>(b.p);
+    product<Tokens, Out, In, true>(a.p, weights, plain);
     bench::median_of_loop(state, [&] {
-      const double alone = bench::seconds_of([&] { product<Tokens, Out, In, true, false>(a.p, b.p, plain); });
-      const double fused = bench::seconds_of([&] { product<Tokens, Out, In, true, false>(a.p, b.p, epilogue); });
+      const double alone = bench::seconds_of([&] { product<Tokens, Out, In, true>(a.p, weights, plain); });
+      const double fused = bench::seconds_of([&] { product<Tokens, Out, In, true>(a.p, weights, epilogue); });
       ratios.push_back(fused / alone);
       return fused;
     });

@@ -167,6 +167,7 @@
 #include "backend/cpu/contract.hpp"
 #include "backend/cpu/contract_row.hpp"
 #include "backend/cpu/contract_pack.hpp"
+#include "backend/cpu/contract_panels.hpp"  // packed beforehand
 #include "backend/cpu/contract_micro.hpp"
 #include "backend/cpu/run_contract.hpp"
 #include "backend/cpu/attend.hpp"
@@ -218,6 +219,7 @@
 #include "run/lazy.hpp"
 #include "run/lazy_functions.hpp"
 #include "run/lazy_trace.hpp"
+#include "run/packed.hpp"  // right operands of products, laid out once
 #include "run/aliasing.hpp"
 #include "run/assign.hpp"   // assign(y, gelu(a * x + b)) is one fused loop
 #include "run/machine.hpp"  // the machine's own limit, measured

@@ -89,6 +89,34 @@ template <class T, int Batch, int M, int N, int K> std::vector<T> product(proble
   return c;
 }
 
+// A times a B that was packed beforehand, from either order, or from every third element of something larger.
+template <class T, int M, int N, int K> void check_packed() {
+  constexpr int panel = formwork::kernels::contract_schedule_for(sizeof(T), 1, 1, 1).tile_columns, panels = (N + panel - 1) / panel;
+  const problem<T> p(1, M, N, K, same, same);
+  const auto bt = transposed(p.b, 1, K, N);
+  std::vector<T> apart(3 * p.b.size());
+  for (std::size_t i = 0; i < p.b.size(); ++i) apart[3 * i] = p.b[i];
+  std::vector<T> first;
+  const auto check = [&](std::vector<T> const& b, std::ptrdiff_t k_stride, std::ptrdiff_t column_stride) {
+    INFO(M << " x " << N << " x " << K << ", strides " << k_stride << ", " << column_stride);
+    std::vector<T> packed(std::size_t(panels) * panel * K, T(-1)), c(p.want.size(), T(-1));
+    pack_panels<T, panel>(packed.data(), b.data(), k_stride, column_stride, K, N);
+    const strided_operand<T, true> a{.pointer = p.a.data(), .stride = K};
+    const panel_operand<T, panel> right{.pointer = packed.data(), .panel_stride = K * panel};
+    const store_result<T> store{.pointer = c.data(), .stride = N};
+    if constexpr (M == 1) contract_row<T, 1, N, K>(a, right, store);
+    else contract<T, 1, M, N, K>(a, right, store);
+    CHECK(worst(c, p.want, p.magnitude, K) <= 1);
+    if (first.empty()) first = c;
+    CHECK(c == first);
+    for (std::size_t i = std::size_t(panels - 1) * panel * K; i < packed.size(); ++i)
+      if ((panels - 1) * panel + static_cast<int>(i % panel) >= N && packed[i] != T(0)) FAIL("the last panel is not filled up with zeros");
+  };
+  check(p.b, N, 1);
+  check(bt, 1, K);
+  check(apart, 3 * N, 3);
+}
+
 template <class T, int Batch, int N, int K> std::vector<T> single_row(problem<T> const& p, bool b_k) {
   const auto bt = transposed(p.b, Batch, K, N);
   std::vector<T> c(p.want.size(), T(-1));
@@ -158,6 +186,16 @@ TEST_CASE("contract works across blocks of every dimension") {
   static_assert(formwork::kernels::contract_schedule_for(4, 13, 1601, 801).block_depth < 801 && formwork::kernels::contract_schedule_for(4, 13, 51, 255).block_depth == 255);
   check_layouts<float, 1, 13, 1601, 801>();
   check_layouts<double, 1, 13, 1101, 801>();
+}
+
+TEMPLATE_TEST_CASE("contract with a packed operand equals the f64 sum", "", float, double) {
+  check_packed<TestType, 1, 1, 1>();
+  check_packed<TestType, 1, 130, 83>();
+  check_packed<TestType, 7, 17, 5>();
+  check_packed<TestType, 100, 130, 70>();
+  check_packed<TestType, 281, 96, 801>();
+  check_packed<TestType, 20, 60, 1601>();
+  check_packed<TestType, 13, 1201, 450>();
 }
 
 TEMPLATE_TEST_CASE("contract applies prologues to both operands", "", float, double) {
@@ -231,17 +269,25 @@ TEST_CASE("contract's tolerance rejects zeros, one per cent and swapped rows") {
 TEST_CASE("contract gives the same bits with one, two and three threads") {
   constexpr int m = 150, n = 210, k = 800;
   const problem<float> p(3, m, n, k, same, same), row(1, 1, n, k, same, same);
-  std::vector<std::vector<float>> rows[2];
+  std::vector<std::vector<float>> rows[2], packed;
+  constexpr int panel = formwork::kernels::contract_schedule_for(sizeof(float), 1, 1, 1).tile_columns;
+  std::vector<float> panels((n + panel - 1) / panel * panel * k);
   const int before = omp_get_max_threads();
   std::vector<std::vector<float>> results;
   for (int threads : {1, 2, 3}) {
     omp_set_num_threads(threads);
     results.push_back(product<float, 3, m, n, k>(p, true, true));
+    pack_panels<float, panel>(panels.data(), p.b.data(), n, 1, k, n);
+    packed.push_back(std::vector<float>(m * n));
+    contract<float, 1, m, n, k>(strided_operand<float, true>{.pointer = p.a.data(), .stride = k},
+                                panel_operand<float, panel>{.pointer = panels.data(), .panel_stride = k * panel},
+                                store_result<float>{.pointer = packed.back().data(), .stride = n});
     for (bool b_k : {true, false}) rows[b_k].push_back(single_row<float, 1, n, k>(row, b_k));
   }
   omp_set_num_threads(before);
   for (auto const& r : rows)
     for (auto const& other : r) CHECK(std::memcmp(r[0].data(), other.data(), r[0].size() * sizeof(float)) == 0);
+  for (auto const& other : packed) CHECK(std::memcmp(packed[0].data(), other.data(), packed[0].size() * sizeof(float)) == 0);
   CHECK(std::memcmp(results[0].data(), results[1].data(), results[0].size() * sizeof(float)) == 0);
   CHECK(std::memcmp(results[0].data(), results[2].data(), results[0].size() * sizeof(float)) == 0);
 }

@@ -30,7 +30,8 @@ constexpr int equal_blocks(int extent, int limit, int unit) {
 // other limits and comparing call by call: the register tile runs as fast with panels of depth 768 from the L2 as with
 // panels in the L1. Wide results want the deepest blocks, which have the fewest unfinished sums. Narrow ones compute
 // little with each packed element, and want panels that are packed, and read, within the L1; not so where K is no more
-// than two short blocks. bench/contract has shapes of each kind.
+// than two short blocks. Where B was packed beforehand, deep blocks of few rows serve all. bench/contract has shapes of
+// each kind.
 struct contract_limits {
   int packed;   // block_rows * block_depth: the part of A that stays in the second-level cache
   int depth, rows, columns;
@@ -45,15 +46,16 @@ constexpr contract_limits contract_block_limits(int element_bytes) {
 //   64-byte vectors, 32 registers: 8 x 3 accumulators + 3 + 1
 //   32-byte vectors, 16 registers: 4 x 3 accumulators + 3 + 1
 //   16-byte vectors, 16 registers: 4 x 2 accumulators + 2 + 1 + 1 (no fused multiply-add: one product)
-constexpr contract_schedule contract_schedule_for(int element_bytes, int m, int n, int k,
+// packed: B was, beforehand.
+constexpr contract_schedule contract_schedule_for(int element_bytes, int m, int n, int k, bool packed = false,
                                                   int vector_bytes = FORMWORK_VECTOR_BYTES) {
   const int lanes = vector_bytes / element_bytes;
   const int rows = vector_bytes == 64 ? 8 : 4;
   const int vectors = vector_bytes == 16 ? 2 : 3;
   const contract_limits limits = contract_block_limits(element_bytes);
-  const int block_rows = detail::equal_blocks(m, limits.rows, rows);
-  const bool narrow = n <= contract_narrow_columns && k >= 2 * contract_narrow_depth;
-  const int most = narrow ? contract_narrow_depth : limits.depth;
+  const bool deep = packed && k > limits.depth, narrow = !packed && n <= contract_narrow_columns && k >= 2 * contract_narrow_depth;
+  const int block_rows = detail::equal_blocks(m, deep ? limits.rows / 2 : limits.rows, rows);
+  const int most = deep ? 2 * limits.depth : narrow ? contract_narrow_depth : limits.depth;
   const int depth = limits.packed / block_rows < most ? limits.packed / block_rows : most;
   const int block_depth = detail::equal_blocks(k, depth, 1);
   return {.tile_rows = rows,

@@ -18,13 +18,19 @@ class contract_lowering : lowering {
 
  private:
   constexpr void matrix_operand(int x, int which) {
-    access a = resolve(g, x, placed_layout{g, m});
+    const placed_layout layout{g, m};
+    access a = resolve(g, x, layout);
+    matrix_access read = as_matrix(a, which);
+    if (!a.ok) {
+      read = as_panels(g, x, layout);
+      a = layout(storage_behind(g, x));
+      a.source = storage_behind(g, x);
+    }
     argument r;
     r.type = g[x].type;
     r.from = where(a.source);
     r.offset = a.offset;
     r.node = a.source;
-    const matrix_access read = as_matrix(a, which);
     if (!read.ok) throw "a product's operand has batch axes that no single stride describes: copy it first";
     k.matrix[which] = read.stride;
     k.arguments.push_back(r);

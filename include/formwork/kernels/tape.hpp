@@ -77,6 +77,7 @@ template <class... Argument> struct tape_arguments {
 // The kernel types, one per skeleton. arguments: how many pointers a launch is given.
 template <long Rows, long Columns, int Stages, bool RowReductions, bool ColumnReductions, int Kept, dtype Type, class Arguments, class Tape>
 struct rows_kernel { static constexpr int arguments = Arguments::size; };
+// Strides of a product's operand: <batch, outer, inner, panel>, as matrix_strides.
 template <long Batch, long M, long N, long K, dtype Type, class AStrides, class BStrides, class Arguments, class Tape>
 struct contract_kernel { static constexpr int arguments = Arguments::size; };
 template <class Query, class Key, int Score, int Mask, dtype Type, class Arguments, class Tape>
@@ -144,8 +145,8 @@ template <class Program, int K> constexpr auto make_kernel() {
   if constexpr (k.what == skeleton::rows)
     return rows_kernel<k.rows, k.columns, k.stages, k.row_reductions, k.column_reductions, k.kept, k.type, arguments, tape_t>{};
   else if constexpr (k.what == skeleton::contract)
-    return contract_kernel<k.batch, k.rows, k.columns, k.depth, k.type, tape_address<k.matrix[0].batch, k.matrix[0].outer, k.matrix[0].inner, 0>,
-                           tape_address<k.matrix[1].batch, k.matrix[1].outer, k.matrix[1].inner, 0>, arguments, tape_t>{};
+    return contract_kernel<k.batch, k.rows, k.columns, k.depth, k.type, tape_address<k.matrix[0].batch, k.matrix[0].outer, k.matrix[0].inner, k.matrix[0].panel>,
+                           tape_address<k.matrix[1].batch, k.matrix[1].outer, k.matrix[1].inner, k.matrix[1].panel>, arguments, tape_t>{};
   else if constexpr (k.what == skeleton::attend)
     return attend_kernel<shape<k.shape[0].size[0], k.shape[0].size[1], k.shape[0].size[2], k.shape[0].size[3]>,
                          shape<k.shape[1].size[0], k.shape[1].size[1], k.shape[1].size[2], k.shape[1].size[3]>, k.results[0], k.results[2], k.type, arguments, tape_t>{};

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "../ops/stop_gradient.hpp"
-#include "access.hpp"
+#include "matrix_access.hpp"
 #include "rewrite.hpp"
 
 namespace formwork {
@@ -85,9 +85,28 @@ constexpr int pad_by_concatenation(graph& g, int x, std::array<int, 6> first, di
   return x;
 }
 
+// Reshapes that only products read, as right operands in panels of so many bytes: they are left as they are.
+constexpr std::vector<char> reshapes_to_panels(graph const& g, rewrite const& r, std::vector<int> const& uses, int panel_bytes) {
+  std::vector<int> reads(g.nodes.size(), 0);
+  for (int i = 0; i < g.size() && panel_bytes > 0; ++i) {
+    if (!r.live[static_cast<std::size_t>(i)] || g[i].what != kind::contract) continue;
+    int x = g[i].in[1];
+    const matrix_access m = as_panels(g, x, contiguous_layout{g});
+    if (!m.ok || m.stride.panel * static_cast<long>(size_of(g[x].type)) != panel_bytes) continue;
+    ++reads[static_cast<std::size_t>(x)];
+    if (!is_reshape(g, x) && reads[static_cast<std::size_t>(x)] == uses[static_cast<std::size_t>(x)]) ++reads[static_cast<std::size_t>(g[x].in[0])];
+  }
+  std::vector<char> all(g.nodes.size(), 0);
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = reads[i] > 0 && reads[i] == uses[i];
+  return all;
+}
+
 }  // namespace detail
 
-constexpr graph canonicalize(graph const& from) {
+// panel_bytes: how wide the panels are in which a backend's products can read their right operand; 0: in none.
+struct canonical_forms { int panel_bytes = 0; };
+
+constexpr graph canonicalize(graph const& from, canonical_forms known = {}) {
   rewrite r(from);
   graph& g = r.to;
   std::vector<int> uses(from.nodes.size(), 0);
@@ -96,6 +115,9 @@ constexpr graph canonicalize(graph const& from) {
       for (int k = 0; k < from[i].inputs; ++k)
         if (from[i].in[static_cast<std::size_t>(k)] >= 0) ++uses[static_cast<std::size_t>(from[i].in[static_cast<std::size_t>(k)])];
   for (auto const& o : from.outputs) ++uses[static_cast<std::size_t>(o.node)];
+
+  const std::vector<char> to_panels = detail::reshapes_to_panels(from, r, uses, known.panel_bytes);
+  auto in_panels = [&](int x) { return to_panels[static_cast<std::size_t>(from[x].what == kind::slice ? from[x].in[0] : x)]; };
 
   // Copies what has no strides of its own, or (alone) what is not a computed node with this one use.
   auto addressable = [&](int x) { return resolve(g, x, contiguous_layout{g}).ok; };
@@ -138,7 +160,7 @@ constexpr graph canonicalize(graph const& from) {
         break;
       case kind::reshape: {
         int x = build::reshape(g, n.in[0], n.shape);
-        if (!addressable(x)) x = build::reshape(g, detail::copy_node(g, n.in[0], n.scope), n.shape);
+        if (!to_panels[static_cast<std::size_t>(i)] && !addressable(x)) x = build::reshape(g, detail::copy_node(g, n.in[0], n.scope), n.shape);
         to = x;
         break;
       }
@@ -163,7 +185,7 @@ constexpr graph canonicalize(graph const& from) {
         to = g.size() - 1;
         break;
       case kind::contract:
-        for (int k = 0; k < 2; ++k) in_memory(n, k, [](access const& a) { return coalesce(a.shape, a.stride, 0, a.shape.rank - 2).rank <= 1; });
+        for (int k = 0; k < (in_panels(from[i].in[1]) ? 1 : 2); ++k) in_memory(n, k, [](access const& a) { return coalesce(a.shape, a.stride, 0, a.shape.rank - 2).rank <= 1; });
         g.nodes.push_back(n);
         to = g.size() - 1;
         break;

@@ -5,8 +5,9 @@
 
 namespace formwork {
 
-// In elements. outer: from row to row of A, from column to column of B; inner: along what is summed over.
-struct matrix_strides { long batch = 0, outer = 0, inner = 0; };
+// In elements. outer: from row to row of A, from column to column of B; inner: along what is summed over. B may lie in
+// panels of `panel` adjacent columns each: then outer is from panel to panel.
+struct matrix_strides { long batch = 0, outer = 0, inner = 0, panel = 0; };
 
 struct matrix_access {
   matrix_strides stride;
@@ -24,6 +25,23 @@ constexpr matrix_access as_matrix(access const& a, int which) {
   r.outer_extent = a.shape.size[outer];
   r.inner_extent = a.shape.size[inner];
   r.ok = a.ok && batch.rank <= 1;
+  return r;
+}
+
+// B [K, N] as the first N columns of P panels, each K rows of W adjacent elements: what a packed matrix (run/packed.hpp)
+// is traced as, a reshape of [K, P, W] that no strides describe, or its slice. Else not ok.
+template <class Layout> constexpr matrix_access as_panels(graph const& g, int x, Layout const& layout) {
+  matrix_access r;
+  const dims of = g[x].shape;
+  if (of.rank != 2) return r;
+  if (g[x].what == kind::slice && g[x].attribute[0] == 0 && g[x].attribute[1] == 0 && g[g[x].in[0]].shape[0] == of[0]) x = g[x].in[0];
+  if (!is_reshape(g, x)) return r;
+  const access a = resolve(g, g[x].in[0], layout);
+  if (!a.ok || a.offset != 0 || a.shape.rank != 3 || a.shape[0] != of[0] || a.stride[2] != 1 || a.stride[0] != a.shape[2]) return r;
+  r.stride = {0, a.stride[1], a.stride[0], a.shape[2]};
+  r.outer_extent = of[1];
+  r.inner_extent = of[0];
+  r.ok = true;
   return r;
 }
 

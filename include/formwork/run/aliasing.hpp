@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "lazy_trace.hpp"
+#include "packed.hpp"
 #include "step.hpp"
 
 namespace formwork {
@@ -95,6 +95,7 @@ template <class T> struct leaf_list;
 template <class... L> struct leaves { template <class... M> constexpr leaves<L..., M...> operator+(leaves<M...>) const { return {}; } };
 template <class T, class S, class D> struct leaf_list<view<T, S, D>> { using type = leaves<view<T, S, D>>; };
 template <dtype T> struct leaf_list<number_operand<T>> { using type = leaves<number_operand<T>>; };
+template <class T, class S, int Panel> struct leaf_list<packed_view<T, S, Panel>> { using type = leaves<typename packed_view<T, S, Panel>::memory>; };
 template <class F, class... X> struct leaf_list<lazy<F, X...>> { using type = decltype((leaves<>{} + ... + typename leaf_list<X>::type{})); };
 
 template <class Program, int Out, class To, int In, class Leaf> void check_pair(void* const* inputs, void* const* outputs) {

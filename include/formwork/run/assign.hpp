@@ -16,7 +16,7 @@
 #include "../backend/cpu/cpu.hpp"
 #include "aliasing.hpp"
 #include "lazy_functions.hpp"
-#include "lazy_trace.hpp"
+#include "packed.hpp"
 #include "step.hpp"
 
 namespace formwork {
@@ -33,8 +33,11 @@ namespace detail {
 
 // Targets as views; `assign` takes one, or a tuple.
 template <class T> requires eager<std::remove_const_t<T>> constexpr auto targets_of(T& y) {
-  static_assert(!std::is_const_v<typename decltype(as_view(y))::element_type>, "assign: the target is read-only");
-  return std::tuple(as_view(y));
+  static_assert(requires { as_view(y); }, "assign: the target must be a tensor or a view");
+  if constexpr (requires { as_view(y); }) {
+    static_assert(!std::is_const_v<typename decltype(as_view(y))::element_type>, "assign: the target is read-only");
+    return std::tuple(as_view(y));
+  }
 }
 template <class... T> constexpr auto targets_of(std::tuple<T...> const& y) {
   return std::apply([](auto&... t) { return std::tuple_cat(targets_of(t)...); }, y);
@@ -77,7 +80,7 @@ template <class Expression, class... View> struct assign_source<Expression, std:
 
   // compile(), with the targets' strides.
   static constexpr program_buffer compiled() {
-    fusion f = fuse(canonicalize(rematerialize(make())), {.prologues = true});
+    fusion f = fuse(canonicalize(rematerialize(make()), {.panel_bytes = packed_panel_bytes}), {.prologues = true});
     memory_plan m = plan_memory(f);
     constexpr dims stride[] = {View::stride...};
     constexpr bool strided[] = {!View::contiguous...};

@@ -10,6 +10,7 @@
 #include "../../kernels/contract_schedule.hpp"
 #include "contract_micro.hpp"
 #include "contract_pack.hpp"
+#include "contract_panels.hpp"
 #include "simd.hpp"
 #include "threads.hpp"
 
@@ -50,6 +51,7 @@ namespace detail {
 
 struct contract_shape {
   int batch, rows, columns, depth;
+  bool packed;  // B
   kernels::contract_schedule schedule;
 };
 
@@ -67,8 +69,9 @@ inline contract_grid contract_grid_for(contract_shape const& s, int threads) {
     };
     const double rows = share(s.rows, s.schedule.tile_rows, r);
     const double columns = share(s.columns, s.schedule.tile_columns, c);
-    // Cycles per k of the slowest thread: 32 multiply-adds per cycle, and about a quarter per packed element.
-    const double cost = rows * columns / 32 + (rows + columns) / 4;
+    // Cycles per k of the slowest thread: 32 multiply-adds per cycle, about a quarter per packed element, and less where
+    // it is only read.
+    const double cost = rows * columns / 32 + rows / 4 + columns / (s.packed ? 16 : 4);
     if (r == 1 || cost < least) {
       least = cost;
       best = {r, c};
@@ -127,8 +130,8 @@ struct contract_position {
 
 // The given rows and columns of one product, on the calling thread. A block of A is packed once and stays in the
 // second-level cache; B passes by in packed panels of a tile's width. While one panel is computed with, the next one is
-// packed, or where packing is more than copying, its source asked for; so are the next block of A's, and the memory that
-// the epilogue touches.
+// packed, or where packing is more than copying, or done, its source asked for; so are the next block of A's, and the
+// memory that the epilogue touches.
 //   for rows (mc), columns (nc), k (kc):  A[mc,kc] -> packed
 //     for columns (nr):                   B[kc,nr] -> packed
 //       for rows (mr):                    C[mr,nr] += A[mr,kc] B[kc,nr]; after the last k: epilogue
@@ -136,7 +139,7 @@ template <class T, int TileRows, int TileVectors, bool Ragged, class A, class B,
 void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue const& epilogue,
                    std::ptrdiff_t batch, work_range row_part, work_range column_part) {
   constexpr int lanes = native_width<T>, panel = TileVectors * lanes;
-  constexpr bool copies = operand_in_memory<B> && !B::k_contiguous;
+  constexpr bool is_packed = operand_in_panels<B, panel>, copies = !is_packed && operand_in_memory<B> && !B::k_contiguous;
   const int depth_limit = s.schedule.block_depth, row_limit = s.schedule.block_rows;
   const bool whole_depth = s.depth <= depth_limit;
   // Only unfinished sums need a place of bounded size.
@@ -163,7 +166,9 @@ void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue con
       if (!block.done()) ahead_a = memory_of(a, batch, block.row, block.rows_here(), block.k, block.depth_here());
       ahead_a.cut(tiles * std::min(at.panels_here(), 2));
     }
-    if (!packed) pack_block<T, panel>(packed_b, b, batch, at.column, width, at.k, depth);
+    const T* panel_b = packed_b;
+    if constexpr (is_packed) panel_b = b.address(batch, at.column, at.k);
+    else if (!packed) pack_block<T, panel>(packed_b, b, batch, at.column, width, at.k, depth);
     contract_position next = at;
     next.next_panel();
     packed = copies && !next.done() && next.width_here() == panel;
@@ -189,7 +194,7 @@ void contract_part(contract_shape const& s, A const& a, B const& b, Epilogue con
       if constexpr (requires { epilogue.touch(errands, batch, at.row, at.column); })
         if (last)
           for (int y = 0; y < valid; ++y) epilogue.touch(errands, batch, at.row + r + y, at.column);
-      contract_tile<T, TileRows, TileVectors>(depth, packed_a + r * depth, packed_b, tile, at.k > 0, errands);
+      contract_tile<T, TileRows, TileVectors>(depth, packed_a + r * depth, panel_b, tile, at.k > 0, errands);
       errands.finish();
       if (last) finish_tile<TileRows, panel, Ragged>(epilogue, batch, at.row + r, valid, at.column, width, tile);
       if (!whole_depth) tile += TileRows * panel;
@@ -229,13 +234,13 @@ template <class T, int Batch, int M, int N, int K, contract_operand<T> A, contra
           contract_epilogue<T> Epilogue>
 void contract(A const& a, B const& b, Epilogue const& epilogue, int rows = M) {
   static_assert(Batch > 0 && M > 0 && N > 0 && K > 0, "contract: every extent must be positive");
-  constexpr kernels::contract_schedule schedule = kernels::contract_schedule_for(sizeof(T), M, N, K);
+  constexpr kernels::contract_schedule schedule = kernels::contract_schedule_for(sizeof(T), M, N, K, is_panels<B>);
   constexpr bool ragged = N % native_width<T> != 0;
   static_assert(sizeof(T) * (std::size_t{schedule.block_rows} * (schedule.block_depth + schedule.block_columns) +
                              2u * schedule.tile_columns * schedule.block_depth) <= contract_scratch_bytes<T>,
                 "contract: the schedule's blocks do not fit the packing buffers; lower contract_block_limits");
-  detail::contract_any<T, schedule.tile_rows, schedule.tile_vectors, ragged>({Batch, rows, N, K, schedule}, a, b,
-                                                                             epilogue);
+  detail::contract_any<T, schedule.tile_rows, schedule.tile_vectors, ragged>({Batch, rows, N, K, is_panels<B>, schedule}, a,
+                                                                             b, epilogue);
 }
 
 }  // namespace formwork::cpu

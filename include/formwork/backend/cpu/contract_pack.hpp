@@ -139,7 +139,9 @@ struct memory_walk {
 template <class Operand>
 memory_walk memory_of([[maybe_unused]] Operand const& x, [[maybe_unused]] std::ptrdiff_t batch, [[maybe_unused]] std::ptrdiff_t outer,
                       [[maybe_unused]] int count, [[maybe_unused]] std::ptrdiff_t k, [[maybe_unused]] int depth) {
-  if constexpr (operand_in_memory<Operand>) {
+  if constexpr (requires { x.memory(batch, outer, k, depth); }) {
+    return x.memory(batch, outer, k, depth);
+  } else if constexpr (operand_in_memory<Operand>) {
     const auto* p = x.address(batch, outer, k);
     constexpr int size = sizeof(*p);
     return {reinterpret_cast<const char*>(p), x.stride * size, Operand::k_contiguous ? count : depth, (Operand::k_contiguous ? depth : count) * size};

@@ -36,7 +36,7 @@ template <class T, int N, int K, class B, class Epilogue>
         T* at = sums + (c - column);
         vector sum = load_whole<vector>(at);
         unrolled<Depth>([&](auto d) {
-          if constexpr (operand_in_memory<B>) __builtin_prefetch(b.address(batch, c, std::min(k + Depth + d, K - 1)), 0, 3);
+          if constexpr (requires { b.address(batch, c, 0); }) __builtin_prefetch(b.address(batch, c, std::min(k + Depth + d, K - 1)), 0, 3);
           sum = fma(factor[d], b.template load<lanes>(batch, c, k + d, count), sum);
         });
         store_whole(sum, at);

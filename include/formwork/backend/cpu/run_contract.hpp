@@ -41,7 +41,9 @@ template <class T, class S, class Strides> FORMWORK_INLINE auto make_operand(con
   constexpr long batch = Strides::extent(0), outer = Strides::stride(0), inner = Strides::extent(1);
   constexpr bool along_k = inner == 1 || inner == 0, adjacent = along_k || outer == 1 || outer == 0;
   const S* q = static_cast<const S*>(p);
-  if constexpr (!adjacent) return scattered_operand<T, S>{q, batch, outer, inner};
+  constexpr int panel = static_cast<int>(Strides::stride(1));
+  if constexpr (panel != 0) return panel_operand<S, panel>{q, batch, outer};
+  else if constexpr (!adjacent) return scattered_operand<T, S>{q, batch, outer, inner};
   else if constexpr (std::is_same_v<T, S>) return strided_operand<T, along_k>{q, batch, along_k ? outer : inner};
   else return converted_operand<T, S, along_k>{q, batch, along_k ? outer : inner};
 }

@@ -41,6 +41,7 @@ template <long Batch, long M, long N, long K, dtype Type, class AStrides, class 
   // Of two products the right operands are arguments 1 and 2, alike but for where they lie.
   static constexpr int products = tape_traits<Tape>::count_of(opcode::accumulator);
   static_assert(products == 1 || products == 2);
+  static_assert(BStrides::stride(1) == 0, "products on a GPU read no packed matrices");
   static constexpr bool second_is_less_aligned = argument_at<Arguments, products>::alignment < b_argument::alignment;
   using b_in_memory = matrix_operand<1, std::conditional_t<second_is_less_aligned, argument_at<Arguments, products>, b_argument>, BStrides, N, K, products>;
   using b_operand = std::conditional_t<tape_prologue<Tape, 1>::is_there, computed_operand<T, Arguments, Tape, 1, BStrides, N, K>, b_in_memory>;
