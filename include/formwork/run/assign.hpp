@@ -3,6 +3,7 @@
 //
 //   assign(y, softmax(x * scale));                                               // operators and functions
 //   assign(y, [](auto x, auto w) { return gelu(matmul(x, w)); }, x, w);           // any function of typed values
+//   assign(y, gelu(matmul(x, packed) + b));                                      // a packed_matrix (run/packed.hpp)
 //   assign(std::tie(y, z), [](auto x) { return std::tuple(exp(x), sum<-1>(x)); }, x);   // several results
 //
 // x may be y itself where y is computed element by element from x (row by row, in a softmax). Any other overlap of a
