@@ -44,7 +44,7 @@ template <class Model> void go_on(benchmark::State& state) {
   generation<Model> g;
   std::vector<std::int32_t> prompt(static_cast<std::size_t>(state.range(0)));
   std::iota(prompt.begin(), prompt.end(), 1);
-  const double before = bench::copy_bandwidth(cpu::thread_count(), 3);
+  const double before = bench::copy_bandwidth(3);
   for (auto _ : state) {
     state.PauseTiming();
     g.model->reset();
@@ -52,7 +52,7 @@ template <class Model> void go_on(benchmark::State& state) {
     state.ResumeTiming();
     for (std::int32_t i = 0; i < each; ++i) benchmark::DoNotOptimize((*g.model)(i).data());
   }
-  const double copy = (before + bench::copy_bandwidth(cpu::thread_count(), 3)) / 2;
+  const double copy = (before + bench::copy_bandwidth(3)) / 2;
   const double tokens = static_cast<double>(state.iterations() * each), bytes = tokens * static_cast<double>(parameter_count<Model>) * sizeof(float);
   state.counters["tokens/s"] = benchmark::Counter(tokens, benchmark::Counter::kIsRate);
   state.counters["bytes/s"] = benchmark::Counter(bytes, benchmark::Counter::kIsRate);

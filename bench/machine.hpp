@@ -12,26 +12,40 @@
 
 namespace formwork::bench {
 
-// Copy bandwidth of all threads from and to main memory, bytes/s, counting each byte read and each written
-// once; ordinary stores. The median of `windows` copies of `bytes` bytes, in memory as runs have it.
-inline double copy_bandwidth(int threads = cpu::thread_count(), int windows = 7, std::size_t bytes = 256u << 20) {
+// Copies by all threads from and to main memory, with ordinary stores, in memory as runs have it. A call is one copy, and
+// gives its bytes/s, each byte read and each written counted once.
+class memory_copy {
   using vector = cpu::pack<float, cpu::native_width<float>>;
-  const std::ptrdiff_t count = static_cast<std::ptrdiff_t>(bytes / sizeof(float)) / vector::width * vector::width;
-  const arena memory_from(bytes), memory_to(bytes);
-  float* const from = reinterpret_cast<float*>(memory_from.data());
-  float* const to = reinterpret_cast<float*>(memory_to.data());
-  std::vector<double> rates;
-  for (int w = -1; w < windows; ++w) {  // the first window touches the pages
-    const double start = seconds_now();
-    cpu::parallel_threads(threads, [&](int thread, int team) {
-      const auto part = cpu::part_of(count / vector::width, thread, team);
-      for (std::ptrdiff_t i = part.begin * vector::width; i < part.end * vector::width; i += vector::width) {
-        if (w < 0) vector(1.f).store(from + i);
-        vector::load(from + i).store(to + i);
-      }
-    });
-    if (w >= 0) rates.push_back(2.0 * sizeof(float) * count / (seconds_now() - start));
+  std::ptrdiff_t vectors;
+  arena memory_from, memory_to;
+
+ public:
+  explicit memory_copy(std::size_t bytes = 256u << 20)
+      : vectors(static_cast<std::ptrdiff_t>(bytes / sizeof(float)) / vector::width), memory_from(bytes), memory_to(bytes) {
+    copy([](float* from, float*) { vector(1.f).store(from); });
+    (*this)();  // touches the pages
   }
+  double operator()() const {
+    const double seconds = seconds_of([&] { copy([](float* from, float* to) { vector::load(from).store(to); }); });
+    return 2.0 * sizeof(float) * vector::width * static_cast<double>(vectors) / seconds;
+  }
+
+ private:
+  template <class Each> void copy(Each each) const {
+    float* const from = reinterpret_cast<float*>(memory_from.data());
+    float* const to = reinterpret_cast<float*>(memory_to.data());
+    cpu::parallel_threads(cpu::thread_count(), [&](int thread, int team) {
+      const auto part = cpu::part_of(vectors, thread, team);
+      for (std::ptrdiff_t i = part.begin * vector::width; i < part.end * vector::width; i += vector::width) each(from + i, to + i);
+    });
+  }
+};
+
+// The median of so many copies.
+inline double copy_bandwidth(int copies) {
+  const memory_copy copy;
+  std::vector<double> rates;
+  for (int n = 0; n < copies; ++n) rates.push_back(copy());
   return median(rates);
 }
 

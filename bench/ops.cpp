@@ -1,6 +1,7 @@
 // Operations that memory limits: layer norm, softmax, GELU, cross-entropy and AdamW, forward and backward, as
 // compiled programs. Counters: bytes/s of the fewest bytes that the operation can move, counting each operand and
-// result once, and that as a fraction of the copy bandwidth measured right before and after.
+// result once, and that as a fraction of the bytes/s of a copy, which takes turns with the operation call by call and
+// leaves nothing of its operands in the caches.
 //   ops  [--benchmark_filter=...]
 #include <algorithm>
 #include <string>
@@ -55,13 +56,18 @@ template <class Source> struct execution {
 };
 
 template <class Run> void measure(benchmark::State& state, double bytes, Run const& run) {
-  const double before = bench::copy_bandwidth(cpu::thread_count(), 5);
+  const bench::memory_copy copy;
+  std::vector<double> rates, ratios;
   run();
-  const double rate = bytes / bench::median_of_loop(state, [&] { return bench::seconds_of(run); });
-  const double copy = (before + bench::copy_bandwidth(cpu::thread_count(), 5)) / 2;
+  const double rate = bytes / bench::median_of_loop(state, [&] {
+    rates.push_back(copy());
+    const double seconds = bench::seconds_of(run);
+    ratios.push_back(bytes / seconds / rates.back());
+    return seconds;
+  });
   state.counters["GB/s"] = rate * 1e-9;
-  state.counters["of copy"] = rate / copy;
-  state.counters["copy GB/s"] = copy * 1e-9;
+  state.counters["of copy"] = bench::median(ratios);
+  state.counters["copy GB/s"] = bench::median(rates) * 1e-9;
 }
 
 template <class Source> void program(std::string const& name, double elements) {
