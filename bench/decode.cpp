@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "formwork/train/decoder.hpp"
+#include "formwork/train/initialize.hpp"
 #include "gpt_runs.hpp"
 #include "machine.hpp"
 
