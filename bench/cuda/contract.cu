@@ -30,17 +30,10 @@ template <long M, long N, long K, bool Left, bool Right> void register_product(s
     program p;
 #if defined(FORMWORK_HAS_CUBLAS)
     const bench::device_memory c(static_cast<std::size_t>(M * N) * 2);
-    auto peer = [&](cudaStream_t s) { bench::the_cublas()(s, M, N, K, Left, Right, p.input(0), p.input(1), c.p); };
-    std::vector<double> theirs;
-    for (int i = 0; i < 3; ++i) bench::the_timer().seconds(peer);
-    const double time = bench::timed(state, [&](cudaStream_t s) { p.run(s); });
-    for (int i = 0; i < bench::repetitions; ++i) theirs.push_back(bench::the_timer().seconds(peer));
-    state.counters["peer_TFLOP/s"] = 1e-12 * flops / bench::median(theirs);
-    state.counters["to_peer"] = bench::median(theirs) / time;
+    bench::timed_beside(state, flops, [&](cudaStream_t s) { p.run(s); }, [&](cudaStream_t s) { bench::the_cublas()(s, M, N, K, Left, Right, p.input(0), p.input(1), c.p); });
 #else
-    const double time = bench::timed(state, [&](cudaStream_t s) { p.run(s); });
+    bench::against_products(state, flops, bench::timed(state, [&](cudaStream_t s) { p.run(s); }));
 #endif
-    bench::against_products(state, flops, time);
   })->UseManualTime()->Iterations(bench::repetitions)->Unit(benchmark::kMicrosecond);
 }
 template <long M, long In, long Out> void register_layer(std::string const& name) {

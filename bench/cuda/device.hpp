@@ -167,6 +167,13 @@ inline void against_products(benchmark::State& state, double flops, double secon
     state.counters["of_limit"] = flops / seconds / limit;
   }
 }
+// A product beside a peer that computes the same, which is timed right after.
+template <class Run, class Peer> void timed_beside(benchmark::State& state, double flops, Run const& run, Peer const& peer) {
+  const double time = timed(state, run), theirs = the_timer().median_seconds(repetitions, peer);
+  state.counters["peer_TFLOP/s"] = 1e-12 * flops / theirs;
+  state.counters["to_peer"] = theirs / time;
+  against_products(state, flops, time);
+}
 inline void against_copying(benchmark::State& state, double bytes, double seconds) {
   state.counters["GB/s"] = 1e-9 * bytes / seconds;
   state.counters["limit"] = 1e-9 * copy_limit();

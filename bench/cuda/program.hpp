@@ -41,6 +41,7 @@ template <class Source, class Device = cuda_device> class device_program {
   }
   void run(cudaStream_t stream) { run_type::run({.workspace = workspace_, .inputs = inputs_.data(), .outputs = outputs_.data(), .random_at = random_, .queue = stream}); }
   const std::byte* input(int k) const { return static_cast<const std::byte*>(inputs_[static_cast<std::size_t>(k)]); }
+  const std::byte* output(int k) const { return static_cast<const std::byte*>(outputs_[static_cast<std::size_t>(k)]); }
   static std::string launches() { return "/launches:" + std::to_string(run_type::launches); }
 
  private:

@@ -84,7 +84,7 @@ build() {
   run configure bash bench/cuda/run_all.sh configure  # timeout starts programs, not functions
   # Tests first: what fails to compile must not hide the rest.
   run compile_tests cmake --build "$build" -j "$jobs" --target gpu_instructions gpu_training -- "${keep_going[@]}"
-  run compile_bench cmake --build "$build" -j "$jobs" --target bench_cuda_contract bench_cuda_attend bench_cuda_ops bench_cuda_training_step_4 bench_cuda_training_step_16 -- "${keep_going[@]}"
+  run compile_bench cmake --build "$build" -j "$jobs" --target bench_cuda_contract bench_cuda_contract_fused bench_cuda_attend bench_cuda_ops bench_cuda_training_step_4 bench_cuda_training_step_16 -- "${keep_going[@]}"
 }
 
 tests() {
@@ -121,7 +121,7 @@ table() {
 
 bench() {
   local name
-  for name in training_step_4 attend contract ops training_step_16; do
+  for name in training_step_4 attend contract contract_fused ops training_step_16; do
     run "bench_$name" "$build/bench/cuda/$name" "--benchmark_out=$out/bench_$name.json" --benchmark_out_format=json ${FILTER:+--benchmark_filter=$FILTER}
   done
   table | tee "$out/table.md"
