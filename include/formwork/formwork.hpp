@@ -6,6 +6,7 @@
 #include "core/config.hpp"        // version, the library's macros
 #include "core/dtype.hpp"         // element types as types and as data
 #include "core/fixed_string.hpp"  // texts in constexpr data
+#include "core/trig.hpp"          // sin and cos of a float
 #include "core/math.hpp"          // elementary functions of scalars
 #include "core/interval.hpp"      // what is known of a condition on whole blocks of positions
 #include "core/philox.hpp"        // counter-based random numbers

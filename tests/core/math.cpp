@@ -31,8 +31,10 @@ template <class T> void check_against_library(T x) {
   CHECK(formwork::math::log1p(positive) == std::log1p(positive));
   CHECK(formwork::math::tanh(x) == std::tanh(x));
   CHECK(formwork::math::erf(x) == std::erf(x));
-  CHECK(formwork::math::sin(x) == std::sin(x));
-  CHECK(formwork::math::cos(x) == std::cos(x));
+  if constexpr (std::is_same_v<T, double>) {  // of float: trig.cpp
+    CHECK(formwork::math::sin(x) == std::sin(x));
+    CHECK(formwork::math::cos(x) == std::cos(x));
+  }
   CHECK(formwork::math::sqrt(positive) == std::sqrt(positive));
   CHECK(formwork::math::rsqrt(positive) == T(1) / std::sqrt(positive));
   CHECK(formwork::math::pow(positive, x) == std::pow(positive, x));
@@ -44,7 +46,7 @@ template <class T> void check_against_library(T x) {
 
 }  // namespace
 
-TEST_CASE("math: float and double call the C library's function of their type") {
+TEST_CASE("math: float and double call the C library's function of their type, but for sin and cos of float") {
   for (double x : {-40.0, -2.5, -0.1, 0.0, 1e-7, 0.7, 3.0, 60.0}) {
     check_against_library(x);
     check_against_library(static_cast<float>(x));

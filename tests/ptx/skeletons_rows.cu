@@ -1,5 +1,6 @@
-// Rows: norms and their gradients in f32, bf16 and f16, a softmax, an embedding with its gradient, random numbers, and long
-// rows that several blocks share, in f32 and f64.
+// Rows: norms and their gradients in f32, bf16 and f16, a softmax, an embedding with its gradient, random numbers, sines of
+// angles of every size, and long rows that several blocks share, in f32 and f64.
+#include "formwork/ops/cos.hpp"
 #include "formwork/ops/less.hpp"
 #include "formwork/ops/select.hpp"
 #include "ptx/skeletons.cuh"
@@ -13,6 +14,13 @@ struct thinned {
   constexpr auto operator()(auto const& m, auto const& in) const {
     auto x = in.x * m.a;
     return mean<>(sin(select(random_like(x) < 0.7, x, 0.0 * x)));
+  }
+};
+// Multiples by powers of two are exact, so that f64 has the same angles: from below one turn to 10^30.
+struct angles {
+  constexpr auto operator()(auto const&, auto const& in) const {
+    auto small = 0x1p4 * in.x, middle = 0x1p22 * in.x, large = 0x1p104 * in.x;
+    return concatenate<-1>(sin(small), sin(middle), sin(large), cos(small), cos(middle), cos(large));
   }
 };
 struct dot {
@@ -33,6 +41,7 @@ std::vector<checked_program> rows_skeletons() {
           checked<gradients_of<soft, one<shape<1, 1030>>, numbers<shape<3, 1030>>>>("softmax", f32_tolerance(1000)),
           checked<gradients_of<embedding_loss, one<shape<13, 40>>, indices<shape<600>>>>("embedding", f32_tolerance(600), {.integer_limit = 13}),
           checked<gradients_of<thinned, one<shape<16>>, numbers<shape<12, 16>>>>("random numbers", f32_tolerance(100)),
+          checked<values_of<angles, nothing, numbers<shape<3, 100>>>>("sines and cosines", f32_tolerance(2)),
           checked<of_two<dot, dtype::f32, shape<more>>>("a sum of many", f32_tolerance(200)),
           checked<of_two<dot, dtype::f64, shape<more>>>("a sum of many in f64", 3 * std::sqrt(static_cast<double>(more)) * 0x1p-53),
           checked<of_two<log_sum, dtype::f32, shape<3, more>>>("three long rows", f32_tolerance(200))};

@@ -1,7 +1,7 @@
 // Elementary functions that the formulas of operations call as primitives, for scalars: those of the C library on
-// the host and of CUDA in device code, which have the same names. backend/cpu/simd_math.hpp has the same functions
-// for SIMD packs, found by argument-dependent lookup: a formula says `using namespace formwork::math;` and works
-// on both.
+// the host and of CUDA in device code, which have the same names; sin and cos of a float are trig.hpp's.
+// backend/cpu/simd_math.hpp has the same functions for SIMD packs, found by argument-dependent lookup: a formula says
+// `using namespace formwork::math;` and works on both.
 #pragma once
 
 #include <math.h>
@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "config.hpp"
+#include "trig.hpp"
 
 namespace formwork::math {
 
@@ -54,9 +55,7 @@ FORMWORK_FN inline float tanh(float x) { return ::tanhf(x); }
 FORMWORK_FN inline double tanh(double x) { return ::tanh(x); }
 FORMWORK_FN inline float erf(float x) { return ::erff(x); }
 FORMWORK_FN inline double erf(double x) { return ::erf(x); }
-FORMWORK_FN inline float sin(float x) { return ::sinf(x); }
-FORMWORK_FN inline double sin(double x) { return ::sin(x); }
-FORMWORK_FN inline float cos(float x) { return ::cosf(x); }
+FORMWORK_FN inline double sin(double x) { return ::sin(x); }  // of float: trig.hpp
 FORMWORK_FN inline double cos(double x) { return ::cos(x); }
 FORMWORK_FN inline float sqrt(float x) { return ::sqrtf(x); }
 FORMWORK_FN inline double sqrt(double x) { return ::sqrt(x); }
