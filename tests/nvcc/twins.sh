@@ -60,7 +60,7 @@ for missing in 1 2 3 4 5; do
   echo "$lines" | sed "${missing}d" >"$work/source"
   if ptx; then echo "twins: accepted PTX without its line $missing"; bad=1; fi
 done
-for forbidden in '.local .align 16 .b8 depot[16];' 'call (x), %rd1, (y);' 'call malloc, (p);' 'call vprintf, (p);' 'red.global.add.f32 [%rd1], %f1;'; do
+for forbidden in '.local .align 16 .b8 depot[16];' 'ld.v4.f32 {%f1, %f2, %f3, %f4}, [%rd1];' '@%p1 st.u32 [%rd1], %r1;' 'ld.volatile.u32 %r1, [%rd1];' 'call (x), %rd1, (y);' 'call malloc, (p);' 'call vprintf, (p);' 'red.global.add.f32 [%rd1], %f1;'; do
   # So many that a reader who stops early does not see the end.
   { echo "$lines"; awk -v line="$forbidden" 'BEGIN { for (i = 0; i < 20000; ++i) print line }'; } >"$work/source"
   if ptx; then echo "twins: accepted PTX with $forbidden"; bad=1; fi

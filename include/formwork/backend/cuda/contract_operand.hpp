@@ -45,21 +45,25 @@ template <class Operand, int Outer, int Depth, int Threads, int MostBytes> struc
   static constexpr int part = Outer / Operand::products;  // of each matrix
   static constexpr bool outer_fits = Operand::outer_extent % part == 0, depth_fits = Operand::depth_extent % Depth == 0;
 
-  const stored* from;  // of the first unit
-  int line, first;     // where that is in the tile
-  int outer_left, depth_left;  // of the matrix, from the tile's first element on
-  std::ptrdiff_t to_second = 0;   // bytes, from where the first matrix would go on to the second
+  // With lines along the other axis all units of a thread are of one matrix.
+  static constexpr int matrices = Operand::along_k ? Operand::products : 1;
+
+  const stored* from[matrices];  // of the first unit, in either matrix
+  int line, first;               // where that is in the tile
+  int outer_left, depth_left;    // of the matrix, from the tile's first element on
 
   template <class Context> FORMWORK_DEVICE tile_units(Context const& a, int thread, long batch, long outer_begin, long k_begin)
       : line(thread / in_line), first(thread % in_line * per), outer_left(static_cast<int>(Operand::outer_extent - outer_begin)), depth_left(static_cast<int>(Operand::depth_extent - k_begin)) {
     const long o = outer_begin + (Operand::along_k ? line : first), k = k_begin + (Operand::along_k ? first : line);
-    const stored* matrix = static_cast<const stored*>(a.arguments[Operand::number]);
-    from = matrix + (batch * Operand::batch + o * Operand::outer + k * Operand::inner);
-    if constexpr (Operand::products == 2)
-      to_second = static_cast<std::ptrdiff_t>(reinterpret_cast<std::uintptr_t>(a.arguments[Operand::number + 1]) - reinterpret_cast<std::uintptr_t>(matrix)) - part * Operand::outer * size;
+    const long at = batch * Operand::batch + o * Operand::outer + k * Operand::inner;
+    FORMWORK_UNROLL
+    for (int m = 0; m < matrices; ++m) from[m] = static_cast<const stored*>(a.arguments[Operand::number + m]) + at;
+    if constexpr (matrices < Operand::products)
+      if (of_second(0)) from[0] = static_cast<const stored*>(a.arguments[Operand::number + 1]) + (at - part * Operand::outer);
   }
   FORMWORK_DEVICE void next() {
-    from += Depth * Operand::inner;
+    FORMWORK_UNROLL
+    for (int m = 0; m < matrices; ++m) from[m] += Depth * Operand::inner;
     depth_left -= Depth;
   }
   FORMWORK_DEVICE int line_of(int i) const { return line + i * lines_apart; }
@@ -70,8 +74,8 @@ template <class Operand, int Outer, int Depth, int Threads, int MostBytes> struc
     else return line_of(i) >= part;
   }
   FORMWORK_DEVICE const stored* address(int i) const {
-    const stored* p = from + i * step;
-    return of_second(i) ? reinterpret_cast<const stored*>(reinterpret_cast<std::uintptr_t>(p) + static_cast<std::uintptr_t>(to_second)) : p;
+    if constexpr (matrices == 1) return from[0] + i * step;
+    else return of_second(i) ? from[1] + (i * step - part * Operand::outer) : from[0] + i * step;
   }
   FORMWORK_DEVICE bool there(int i) const {
     const int o = (Operand::along_k ? line_of(i) : first) - (of_second(i) ? part : 0), k = Operand::along_k ? first : line_of(i);
