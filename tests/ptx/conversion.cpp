@@ -188,10 +188,10 @@ void run_copy(warp& w, instruction const& i, lane_mask m) {
 }  // namespace
 
 bool decode_conversion(instruction& i, mnemonic_parts const& parts) {
-  // Global addresses are generic ones; shared ones never are, and those of local memory are only made, not used.
+  // Global addresses are generic ones; shared ones never are.
   if (parts[0] == "cvta") {
     const std::string& space = parts.at(1) == "to" ? parts.at(2) : parts[1];
-    if (space != "global" && space != "param" && space != "local") return false;
+    if (space != "global" && space != "param") return false;
     i.run = run_copy;
     return true;
   }

@@ -137,5 +137,6 @@ TEST_CASE("what is not known is refused when it is read") {
   CHECK(contains(complaint(entry("mov.u32 %r2, %r99;")), "'%r99' was never declared"));
   CHECK(contains(complaint(entry("bra NOWHERE;")), "'NOWHERE' was never declared"));
   CHECK(contains(complaint(entry("ld.surface.u32 %r2, [%rd4];")), "ld.surface.u32 is not known"));
+  CHECK(contains(complaint(entry("ld.local.u32 %r2, [%r4];")), "ld.local.u32 is not known"));
   CHECK(contains(complaint(entry("mov.u32 %r2, 1")), "';' was expected before 'ret'"));
 }

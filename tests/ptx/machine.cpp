@@ -13,20 +13,11 @@ void fault(warp const& w, instruction const& i, int lane, std::string const& wha
 std::byte* global_memory(warp& w, instruction const& i, int lane, std::uint64_t address, int bytes) {
   if (address % static_cast<unsigned>(bytes) != 0) fault(w, i, lane, "address " + std::to_string(address) + " is not a multiple of " + std::to_string(bytes));
   if (any_address && address >= 4096) return reinterpret_cast<std::byte*>(address);
-  if (auto const& tables = w.of->l.what->tables; !tables.empty() && i.text.rfind("ld.", 0) == 0)
-    if (auto t = tables.upper_bound(address); t != tables.begin() && (--t, address + static_cast<unsigned>(bytes) <= t->first + t->second)) return reinterpret_cast<std::byte*>(address);
   auto at = w.of->memory.upper_bound(address);
   if (at == w.of->memory.begin() || (--at, address + static_cast<unsigned>(bytes) > at->first + at->second))
     fault(w, i, lane, "address " + std::to_string(address) + " is in no allocation" +
                           (at == w.of->memory.end() ? "" : ", but " + std::to_string(static_cast<long long>(address - at->first)) + " bytes from the start of one of " + std::to_string(at->second)));
   return reinterpret_cast<std::byte*>(address);
-}
-
-std::byte* local_memory(warp& w, instruction const& i, int lane, std::uint64_t address, int bytes) {
-  const auto all = static_cast<std::uint64_t>(w.of->l.what->local);
-  if (address % static_cast<unsigned>(bytes) != 0 || address + static_cast<unsigned>(bytes) > all)
-    fault(w, i, lane, "local address " + std::to_string(address) + " is not aligned, or beyond the thread's " + std::to_string(all) + " bytes");
-  return w.local.data() + static_cast<std::uint64_t>(lane) * all + address;
 }
 
 std::byte* shared_memory(warp& w, instruction const& i, int lane, std::uint64_t address, int bytes) {
@@ -53,7 +44,6 @@ void begin(warp& w, block& b, int number) {
   w.of = &b;
   w.number = number;
   w.registers.assign(static_cast<std::size_t>(l.what->registers), slot{});
-  w.local.assign(static_cast<std::size_t>(l.what->local) * lanes, untouched);
   const int threads = std::min<int>(lanes, static_cast<int>(l.threads) - number * lanes);
   w.running = threads == lanes ? all_lanes : (1u << threads) - 1;
 }

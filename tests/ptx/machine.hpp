@@ -63,7 +63,6 @@ struct warp {
   block* of = nullptr;
   int number = 0;
   std::vector<slot> registers;
-  std::vector<std::byte> local;  // of the lanes one after the other
   std::array<int, lanes> pc{};
   lane_mask running = 0, parked = 0, at_barrier = 0;
   std::array<std::vector<async_copy>, lanes> copies;
@@ -77,7 +76,6 @@ struct warp {
 
 // Where an access of a kernel may go, checked.
 std::byte* global_memory(warp& w, instruction const& i, int lane, std::uint64_t address, int bytes);
-std::byte* local_memory(warp& w, instruction const& i, int lane, std::uint64_t address, int bytes);
 std::byte* shared_memory(warp& w, instruction const& i, int lane, std::uint64_t address, int bytes);
 void land(warp& w, async_copy const& c);
 [[noreturn]] void fault(warp const& w, instruction const& i, int lane, std::string const& what);

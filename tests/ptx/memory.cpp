@@ -7,18 +7,14 @@ namespace formwork::ptx {
 
 namespace {
 
-enum class space { parameter, global, shared, local };
+enum class space { parameter, global, shared };
 
 std::uint64_t address_of(warp& w, operand const& o, int lane) {
   return (o.slots.empty() ? 0 : w.source(o.slots[0])[static_cast<std::size_t>(lane)]) + static_cast<std::uint64_t>(o.offset);
 }
 std::byte* place(warp& w, instruction const& i, operand const& o, int lane, int bytes) {
   const std::uint64_t address = address_of(w, o, lane);
-  switch (static_cast<space>(i.detail)) {
-    case space::global: return global_memory(w, i, lane, address, bytes);
-    case space::local: return local_memory(w, i, lane, address, bytes);
-    default: return shared_memory(w, i, lane, address, bytes);
-  }
+  return static_cast<space>(i.detail) == space::global ? global_memory(w, i, lane, address, bytes) : shared_memory(w, i, lane, address, bytes);
 }
 
 void load(warp& w, instruction const& i, lane_mask m) {
@@ -126,10 +122,9 @@ bool decode_memory(instruction& i, mnemonic_parts const& parts) {
     std::string const& p = parts[k];
     if (p == "param") where = space::parameter;
     else if (p == "shared") where = space::shared;
-    else if (p == "local") where = space::local;
     else if (p == "v2") wide = 2;
     else if (p == "v4") wide = 4;
-    else if (p != "global" && p != "const" && p != "nc" && p != "volatile" && p != "relaxed" && p != "weak" && p != "ca" && p != "cg" && p != "cs" && p != "lu" && p.rfind("L1", 0) != 0 && p.rfind("L2", 0) != 0) return false;
+    else if (p != "global" && p != "nc" && p != "volatile" && p != "relaxed" && p != "weak" && p != "ca" && p != "cg" && p != "cs" && p != "lu" && p.rfind("L1", 0) != 0 && p.rfind("L2", 0) != 0) return false;
   }
   if (i.operands[loads ? 0 : 1].slots.size() != wide) return false;
   std::string const& type = parts.back();

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <charconv>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <unordered_map>
@@ -83,7 +84,6 @@ class reader {
       if (t == ".version" || t == ".target" || t == ".address_size") skip_line();
       else if (t == ".visible" || t == ".extern" || t == ".weak" || t == ".hidden") ++at_;
       else if (t == ".shared") read_shared();
-      else if (t == ".global" || t == ".const") read_table(m);
       else if (t == ".entry") m.kernels.push_back(read_kernel());
       else fail(line(), "'" + std::string(t) + "' is not understood at the level of a module");
     }
@@ -96,11 +96,7 @@ class reader {
   // Of the module: where its shared variables lie. What has no size is allocated at the launch, behind the others.
   std::unordered_map<std::string, long> shared_;
   long shared_bytes_ = 0;
-  // And its tables of constants, where they lie.
-  std::unordered_map<std::string, std::uint64_t> tables_;
-  std::map<std::uintptr_t, std::size_t> table_bytes_;
   // Of the kernel at hand.
-  std::unordered_map<std::string, long> local_;
   kernel* k_ = nullptr;
   std::unordered_map<std::string, int> registers_, labels_;
   std::map<std::uint64_t, int> constants_;
@@ -159,40 +155,10 @@ class reader {
     shared_bytes_ += v.bytes;
   }
 
-  // .global .align A .b8 name[count] = {numbers};
-  void read_table(module& m) {
-    ++at_;
-    const variable v = read_variable();
-    std::vector<std::byte> bytes;
-    expect("=");
-    expect("{");
-    while (!accept("}")) {
-      accept(",");
-      const long n = take_number();
-      if (n < 0 || n > 255) fail(line(), "a table of something else than bytes is not understood");
-      bytes.push_back(static_cast<std::byte>(n));
-    }
-    expect(";");
-    if (static_cast<long>(bytes.size()) != v.bytes) fail(line(), "the table " + v.name + " has " + std::to_string(bytes.size()) + " bytes, not " + std::to_string(v.bytes));
-    m.tables.push_back(std::move(bytes));
-    const auto at = reinterpret_cast<std::uintptr_t>(m.tables.back().data());
-    tables_[v.name] = at;
-    table_bytes_[at] = m.tables.back().size();
-  }
-  void read_local() {
-    ++at_;
-    const variable v = read_variable();
-    expect(";");
-    k_->local = aligned(k_->local, v.alignment);
-    local_[v.name] = k_->local;
-    k_->local += v.bytes;
-  }
-
   kernel read_kernel() {
     ++at_;
     kernel k;
     k_ = &k;
-    local_.clear();
     registers_.clear();
     labels_.clear();
     constants_.clear();
@@ -225,7 +191,6 @@ class reader {
       else if (accept("}")) --depth;
       else if (here() == ".reg") read_registers();
       else if (here() == ".shared") read_shared();
-      else if (here() == ".local") read_local();
       else if (here() == ".loc" || here() == ".pragma") skip_line();
       else if (at_ + 1 < all_.size() && all_[at_ + 1].text == ":") {
         labels_[std::string(take())] = static_cast<int>(k_->code.size());
@@ -319,7 +284,6 @@ class reader {
     std::unordered_map<std::string, long> parameters;
     for (auto const& p : k_->parameters) parameters[p.name] = p.offset;
     k_->static_shared = aligned(shared_bytes_, 128);
-    k_->tables = table_bytes_;
     for (auto const& [index, mnemonic] : pending_) {
       instruction& i = k_->code[static_cast<std::size_t>(index)];
       for (operand& o : i.operands) {
@@ -327,8 +291,6 @@ class reader {
         if (const auto l = labels_.find(o.symbol); l != labels_.end()) i.target = l->second;
         else if (const auto p = parameters.find(o.symbol); p != parameters.end()) o.slots = {constant(static_cast<std::uint64_t>(p->second))};
         else if (const auto s = shared_.find(o.symbol); s != shared_.end()) o.slots = {constant(static_cast<std::uint64_t>(s->second < 0 ? k_->static_shared : s->second))};
-        else if (const auto t = tables_.find(o.symbol); t != tables_.end()) o.slots = {constant(t->second)};
-        else if (const auto v = local_.find(o.symbol); v != local_.end()) o.slots = {constant(static_cast<std::uint64_t>(v->second))};
         else fail(i.line, "'" + o.symbol + "' was never declared");
       }
       try {

@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,12 +58,9 @@ struct kernel {
   std::vector<slot> constants;
   std::vector<instruction> code;
   long static_shared = 0;  // bytes; what is allocated at the launch begins behind them
-  long local = 0;          // bytes of each thread
-  std::map<std::uintptr_t, std::size_t> tables;  // of the module, that it may read
 };
 
 struct module {
-  std::vector<std::vector<std::byte>> tables;
   std::vector<kernel> kernels;
 };
 
