@@ -1,4 +1,4 @@
-# resources.awk, with -v budgets=FILE: what `ptxas -v` printed becomes a table; status 1 where a kernel spills, has local
+# resources.awk, behind kernel_name.awk, with -v budgets=FILE: what `ptxas -v` printed becomes a table; status 1 where a kernel spills, has local
 # memory, takes more registers than its budget, has none, or does not fit a multiprocessor. FILE has a launch's name and a
 # number on each line.
 BEGIN {
@@ -37,18 +37,11 @@ function finish(    blocks, part) {
   if (stack > 0) complain(kernel " has " stack " bytes of local memory on " arch)
   registers = ""
 }
-# entry<Launch, N, Threads, SharedBytes> is mangled as _ZN8formwork4cuda5entryINS0_6detail11rows_launchI...ELi4ELi128ELl0EEEv...,
-# with or without a namespace between; another kernel of the library as _ZN8formwork4cuda6detail5probeI...
 /Compiling entry function/ {
   finish()
   arch = $0
   sub(/.*for .sm_/, "", arch); sub(/[^0-9a-z].*/, "", arch)
-  name = $0
-  kernel = "?"
-  if (sub(/.*5entryI/, "", name) || sub(/.*_ZN8formwork4cuda/, "", name)) {
-    sub(/^N?S[0-9A-Z]*_/, "", name); sub(/^6detail/, "", name)
-    if (match(name, /^[0-9]+/)) kernel = substr(name, RLENGTH + 1, substr(name, 1, RLENGTH) + 0)
-  }
+  kernel = launch_of($0)
   stack = spills = shared = 0
   threads = ""
   if (match($0, /ELi[0-9]+ELl[0-9]+EEEv/)) {

@@ -19,18 +19,5 @@ if grep -v "^ptxas info" "$work/log" | grep -iE "warning|error"; then
   echo "resources: nvcc warned (above)"
   exit 1
 fi
-# Milliseconds of every phase: source, phase, input, output, architecture, tool, number, unit.
-awk -F' *, *' -v source="$(basename "$source")" '
-  NR > 1 && $8 == "ms" {
-    phase = $2; sub(/ *\(.*/, "", phase)
-    if (phase == "gcc") phase = "g++, preprocessing"
-    if ($5 != "" && phase ~ /^(cicc|ptxas)$/) { arch = $5; gsub(/[^0-9]/, "", arch); phase = phase " for " arch }
-    if (!(phase in seconds)) order[++phases] = phase
-    seconds[phase] += $7 / 1000; total += $7 / 1000
-  }
-  END {
-    printf "| %s | seconds |\n|---|---|\n", source
-    for (k = 1; k <= phases; ++k) printf "| %s | %.1f |\n", order[k], seconds[order[k]]
-    printf "| together | %.1f |\n\n", total
-  }' "$work/times"
-awk -v budgets="$budgets" -f "$here/resources.awk" "$work/log"
+awk -v source="$(basename "$source")" -f "$here/phases.awk" "$work/times"
+awk -v budgets="$budgets" -f "$here/kernel_name.awk" -f "$here/resources.awk" "$work/log"

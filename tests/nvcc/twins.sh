@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # twins.sh: resources.awk accepts kernels within their budgets, whatever the namespace of their launch, and refuses each way
-# of being outside; ptx.sh accepts what has all instructions that it asks for, and refuses each that is missing or forbidden.
+# of being outside; kernel_seconds.awk adds up what each kernel took, and refuses one without; ptx.sh accepts what has all
+# instructions that it asks for, and refuses each that is missing or forbidden.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
@@ -15,7 +16,7 @@ kernel() {
   echo "ptxas info    : Compile time = 7.500 ms"
 }
 rows=NS0_6detail11rows_launch attend=NS0_21attend_forward_launch
-table() { awk -v budgets="$work/budgets" -f "$here/resources.awk" "$work/log" >"$work/table"; }
+table() { awk -v budgets="$work/budgets" -f "$here/kernel_name.awk" -f "$here/resources.awk" "$work/log" >"$work/table"; }
 bad=0
 accepts() { table || { echo "twins: refused $1"; cat "$work/table"; bad=1; }; }
 refuses() {
@@ -44,6 +45,25 @@ kernel NS0_6detail13scatter_links 1 0 0 >"$work/log"
 refuses "a kernel without a budget" "scatter_links has no budget"
 : >"$work/log"
 refuses "nothing" "no kernel was found"
+
+# Seconds: each kernel's of both compilers, other functions' apart.
+entry='_ZN8formwork4cuda5entryI' end='ILi1EEELi4ELi128ELl0EEEvNS0_16kernel_argumentsIXT0_EEE'
+worked() { echo "{\"args\":{\"detail\":\"$1\"},\"dur\":$2,\"name\":\"OptFunction\""; }
+seconds() { awk -f "$here/kernel_name.awk" -f "$here/../../bench/support/kernel_seconds.awk" "$work/log" "$work/functions" >"$work/table" 2>&1; }
+{ kernel $rows 40 0 0; kernel $attend 200 0 0; } >"$work/log"
+{ worked "$entry$rows$end" 20000; worked "$entry$attend$end" 300000; worked "$entry$rows$end" 10000; worked elsewhere 5000; } >"$work/functions"
+seconds || { echo "twins: refused seconds of every kernel"; cat "$work/table"; bad=1; }
+for line in '| rows_launch |  | 0.030 | 0.007 | 0.037 |' '| functions, before they are inlined | | 0.005 | | 0.005 |' '| together | | 0.335 | 0.015 | 0.350 |'; do
+  grep -qxF "$line" "$work/table" || { echo "twins: no line $line in"; cat "$work/table"; bad=1; }
+done
+sed -n 3p "$work/table" | grep -q attend_forward_launch || { echo "twins: the longest is not the first"; bad=1; }
+worked "$entry$rows$end" 20000 >"$work/functions"
+if seconds; then echo "twins: accepted a kernel without cicc's seconds"; bad=1; fi
+{ worked "$entry$rows$end" 20000; worked "$entry$attend$end" 300000; } >"$work/functions"
+{ kernel $rows 40 0 0; kernel $attend 200 0 0 | sed '/Compile time/d'; } >"$work/log"
+if seconds; then echo "twins: accepted a kernel without ptxas's seconds"; bad=1; fi
+: >"$work/log"
+if seconds; then echo "twins: accepted seconds of no kernel"; bad=1; fi
 
 # In nvcc's place: what it is given to compile (-arch=A -ptx SOURCE -o OUT) is the PTX already.
 printf '#!/bin/sh\ncp "$3" "$5"\n' >"$work/nvcc"
