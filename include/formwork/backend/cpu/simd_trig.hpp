@@ -1,7 +1,7 @@
 // sin, cos of packs. float: x = n pi/2 + r, |r| <= pi/4, pi/2 in three parts (72 bits),
 //   sin r = r + r^3 S(r^2),   cos r = 1 - r^2/2 + r^4 C(r^2),   S, C: minimax fits of degree 2
 // and the quadrant n mod 4 picks one of them and the sign. At most 2 ulp for |x| <= 1e4, an absolute error of
-// at most 1e-6 up to 1e6; packs with a larger |x| take the C library's function lane by lane, as double does.
+// at most 1e-6 up to 1e6; packs with a larger |x| take the scalar function lane by lane, as double does.
 #pragma once
 
 #include "simd_exp.hpp"
