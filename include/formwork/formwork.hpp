@@ -164,6 +164,7 @@
 #include "backend/cpu/tape_memory.hpp"
 #include "backend/cpu/tape_run.hpp"
 #include "backend/cpu/tape_prefetch.hpp"
+#include "backend/cpu/column_sums.hpp"
 #include "backend/cpu/rows.hpp"
 #include "backend/cpu/contract.hpp"
 #include "backend/cpu/contract_row.hpp"
@@ -194,6 +195,7 @@
 #include "backend/cuda/contract_sums.hpp"
 #include "backend/cuda/contract_epilogue.hpp"
 #include "backend/cuda/contract.hpp"
+#include "backend/cuda/column_sums.hpp"
 #include "backend/cuda/rows_launch.hpp"  // a row by one block
 #include "backend/cuda/rows_split.hpp"   // a row by several
 #include "backend/cuda/rows.hpp"

@@ -90,7 +90,7 @@ template <long R, long C, int S, bool A, bool B, int Kept, dtype T, class Argume
 struct cuda::kernel_plan<rows_kernel<R, C, S, A, B, Kept, T, Arguments, tape<I...>>, wrong_by<Passes, Each, Parts>> {
   using shape = wrong_shape<cuda::detail::rows_shape<R, C, S, A, B, Kept, T, Arguments, tape<I...>>, Passes, Each, Parts>;
   static constexpr std::size_t scratch_bytes = shape::scratch_bytes;
-  using launches = typename cuda::detail::split_rows<shape, std::make_integer_sequence<int, S>, cuda::detail::columns_launch<shape, Arguments, I...>, I...>::type;
+  using launches = typename cuda::detail::split_rows<shape, std::make_integer_sequence<int, S>, cuda::detail::columns_launch<shape, Arguments>, I...>::type;
 };
 
 TEST_CASE("rows split: which rows are split, and that their parts are all passes, each once") {

@@ -222,3 +222,30 @@ TEST_CASE("fuse: with prologues, what is not cheap is computed once") {
           return tanh(matmul(y, m.a)) + sum<>(matmul(y, m.b));
         }, {.prologues = true}))[0] == "rows: gelu!");
 }
+
+namespace {
+template <class... Y> struct results_of;
+template <class A, class B> struct results_of<A, B> { BOOST_HANA_DEFINE_STRUCT(results_of, (A, first), (B, second)); };
+constexpr auto results(auto a, auto b) { return results_of<decltype(a), decltype(b)>{a, b}; }
+}  // namespace
+
+TEST_CASE("fuse: with column sums, a product's kernel sums its results down the columns") {
+  using texts = std::vector<std::string>;
+  const auto of = [](auto f, fuse_options o) { return kernels_of(forward<one<shape<16, 24>>, x12x16>(f, o)); };
+  const auto both = [](auto const& m, auto const& in) {
+    auto y = gelu(matmul(in.x, m.a));
+    return results(y, sum<0>(y));
+  };
+  CHECK(of(both, {}) == texts{"contract: contract gelu!", "rows: sum!"});
+  CHECK(of(both, {.column_sums = true}) == texts{"contract: contract gelu! sum!"});
+  // What the sum is read for comes after the kernel.
+  CHECK(of([](auto const& m, auto const& in) {
+          auto y = matmul(in.x, m.a);
+          return results(y, y * sum<0>(y));
+        }, {.column_sums = true}) == texts{"contract: contract! sum!", "rows: multiply!"});
+  // Sums along rows, over some of the columns, or of something else than the results are kernels as before.
+  CHECK(of([](auto const& m, auto const& in) {
+          auto y = matmul(in.x, m.a);
+          return results(y, results(results(sum<1>(y), sum<0, 1>(reshape<12, 4, 6>(y))), sum<0>(transpose<1, 0>(y))));
+        }, {.column_sums = true})[0] == "contract: contract!");
+}

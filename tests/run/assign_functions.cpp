@@ -246,3 +246,19 @@ TEST_CASE("assign: what a product computes before it stays in memory where it is
   CHECK_THROWS_WITH(assign(x, matmul(exp(x), w)), Catch::Contains("overlaps operand 0"));
   CHECK_THROWS_WITH(assign(x, matmul(w, exp(x))), Catch::Contains("overlaps operand"));
 }
+
+TEST_CASE("assign: a product, its activation and the sums down its columns are one kernel") {
+  constexpr long M = 37, K = 24, N = 50;
+  auto x = random_tensor<shape<M, K>>(1);
+  auto w = random_tensor<shape<K, N>>(2, 0.3f);
+  tensor<float, shape<M, N>> y;
+  tensor<float, shape<1, N>> down;
+  const auto f = [](auto a, auto b) {
+    auto r = gelu(matmul(a, b));
+    return std::tuple(r, sum<0>(r));
+  };
+  STATIC_REQUIRE(assignment<std::tuple<view<float, shape<M, N>>, view<float, shape<1, N>>>, decltype(defer(f, x, w))>::kernels == 1);
+  assign(std::tie(y, down), f, x, w);
+  CHECK(near(values(y), values(evaluate(gelu(matmul(x, w)))), 1));
+  CHECK(near(values(down), values(evaluate(sum<0>(y))), M));
+}

@@ -27,6 +27,9 @@ template <class Function, class Module, class Inputs = nothing> struct values_of
 // The same with products that compute their operands.
 template <class Source> struct with_prologues : Source { static constexpr bool prologues = true; };
 
+// The same with products that sum their results down the columns.
+template <class Source> struct with_column_sums : Source { static constexpr bool column_sums = true; };
+
 // The same with 16-bit storage.
 template <class Source, dtype Storage> struct lowered {
   static constexpr graph make() { return lower_precision(Source::make(), Storage); }

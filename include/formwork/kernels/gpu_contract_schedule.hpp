@@ -57,7 +57,7 @@ constexpr gpu_contract_machine gpu_contract_machine_for(gpu_products what) {
 
 inline constexpr int gpu_contract_most_splits = 64;
 
-constexpr gpu_contract_schedule gpu_contract_schedule_for(gpu_products what, long batch, long m, long n, long k, int products = 1) {
+constexpr gpu_contract_schedule gpu_contract_schedule_for(gpu_products what, long batch, long m, long n, long k, int products = 1, int most_splits = gpu_contract_most_splits) {
   const gpu_contract_machine machine = gpu_contract_machine_for(what);
   const auto up = [](long a, long b) { return (a + b - 1) / b; };
   gpu_contract_schedule best{};
@@ -65,7 +65,7 @@ constexpr gpu_contract_schedule gpu_contract_schedule_for(gpu_products what, lon
     gpu_contract_schedule s = gpu_contract_tile(what, number, products);
     const long tiles = batch * up(m, s.tile_rows) * up(n, s.tile_columns / products);
     const long partial_bytes = products * batch * m * n * (what == gpu_products::wide ? 8 : 4);
-    for (int splits = 1; splits <= gpu_contract_most_splits; ++splits) {
+    for (int splits = 1; splits <= most_splits; ++splits) {
       s.depth_each = up(up(k, splits), s.tile_depth) * s.tile_depth;
       s.splits = static_cast<int>(up(k, s.depth_each));
       if (s.splits != splits) continue;  // the same as with fewer

@@ -53,6 +53,8 @@ class contract_lowering : lowering {
     split = split_at(domain, k.batch * rows);
     stages.stages = 1;
     stages.at.assign(group_.members.size(), level::element);
+    for (std::size_t i = 0; i < group_.members.size(); ++i)
+      if (is_reduction(g[group_.members[i]].what)) stages.at[i] = level::column;
     stages.first.assign(group_.members.size(), 0);
     stages.evaluated.assign(group_.members.size(), 1);
     stages.kept.assign(group_.members.size(), 0);

@@ -78,6 +78,14 @@ constexpr bool is_row_reduction(opcode o) { return o == opcode::reduce_sum || o 
 constexpr bool is_column_reduction(opcode o) { return o == opcode::column_sum || o == opcode::column_maximum; }
 constexpr bool is_maximum(opcode o) { return o == opcode::reduce_maximum || o == opcode::column_maximum; }
 
+// The sums down the columns of a tape: how many, their slots, and the number of the one at slot K.
+template <class Tape> struct column_results;
+template <class... I> struct column_results<tape<I...>> {
+  static constexpr int count = (0 + ... + (is_column_reduction(I::what) ? 1 : 0));
+  using slots = slots_where<is_column_reduction(I::what)...>;
+  template <int K> static constexpr int ordinal() { return tape_traits<tape<I...>>::count_before(K, is_column_reduction); }
+};
+
 namespace detail {
 template <class Arguments, int K> struct argument_of;
 template <class... A, int K> struct argument_of<tape_arguments<A...>, K> { using type = std::tuple_element_t<static_cast<std::size_t>(K), std::tuple<A...>>; };

@@ -16,6 +16,7 @@ namespace formwork {
 struct fuse_options {
   bool apart = false;      // every node a kernel of its own: what fusion is tested against
   bool prologues = false;  // a product computes its operands' elements where it reads them
+  bool column_sums = false;  // a product's kernel sums what it computes down the columns, as for a bias' gradient
 };
 
 namespace detail {
@@ -298,7 +299,24 @@ class fuser : operand_reader {
     take(k, i);
   }
 
+  // Down the columns of what a product's kernel computes: formed there, so that nobody reads those elements again.
+  constexpr bool follows_product(int i) {
+    if (!options.column_sums || options.apart || !reduces_columns(i)) return false;
+    const operand o = look(g[i].in[0]);
+    const int k = o.free || !o.in_order ? -1 : owner(o.source);
+    if (k < 0 || is_reduction(g[o.source].what) || g[o.source].scope != g[i].scope) return false;
+    group& K = f.groups[static_cast<std::size_t>(k)];
+    if (K.what != skeleton::contract || g[i].shape.elements() != g[K.anchor].shape[-1] || !is_member(k, o.source) || !loops_allow(k, i)) return false;
+    if (!fits(K, demand_of(i), &K.domain)) return false;
+    owner(i) = k;
+    order_loops(k, i);
+    K.members.push_back(i);
+    K.column_reductions = true;
+    return true;
+  }
+
   constexpr void place_reduction(int i) {
+    if (follows_product(i)) return;
     demand d = demand_of(i);
     int k = find_sharing(i);
     if (k < 0) {

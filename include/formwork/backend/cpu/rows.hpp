@@ -3,6 +3,7 @@
 // unrolled steps, then (down columns) fixed runs of rows.
 #pragma once
 
+#include "column_sums.hpp"
 #include "execute.hpp"
 #include "tape_prefetch.hpp"
 #include "tape_run.hpp"
@@ -11,30 +12,7 @@
 namespace formwork::cpu {
 
 namespace detail {
-
 template <class T> struct rows_scratch_tag {};
-
-// Work below this many elements is not worth waking a thread for.
-inline constexpr long serial_elements = 16 * 1024;
-
-template <class Tape> struct column_count;
-template <class... I> struct column_count<tape<I...>> {
-  static constexpr int value = (0 + ... + (is_column_reduction(I::what) ? 1 : 0));
-  // Number of the column reduction at slot K.
-  template <int K> static constexpr int ordinal() { return tape_traits<tape<I...>>::count_before(K, is_column_reduction); }
-};
-
-template <class T, class N> FORMWORK_INLINE constexpr T neutral() {
-  if constexpr (is_maximum(N::what)) return -std::numeric_limits<T>::infinity();
-  else return T(0);
-}
-template <class N, class V> FORMWORK_INLINE V combine(V a, V b) {
-  if constexpr (is_maximum(N::what)) {
-    using math::max;
-    return max(a, b);
-  } else return a + b;
-}
-
 }  // namespace detail
 
 template <long Rows, long Columns, int Stages, bool RowReductions, bool ColumnReductions, int Kept, dtype Type, class Arguments, class... I>
@@ -43,19 +21,19 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
   using runner = tape_runner<T, Arguments, tape<I...>>;
   using lanes = pack<T, runner::width>;
   static constexpr int width = runner::width;
-  using columns_t = detail::column_count<tape<I...>>;
-  static constexpr int column_results = columns_t::value;
+  using down = detail::column_sums<T, Columns, Arguments, tape<I...>>;
+  static constexpr int column_results = down::results;
   // Independent accumulators hide the latency of the additions; long tapes have enough to do.
   static constexpr int unroll = Columns < 4 * width || sizeof...(I) > 24 ? 1 : sizeof...(I) > 12 ? 2 : 4;
   static constexpr bool only_columns = ColumnReductions && !RowReductions;
   // Runs of rows with a partial column sum each.
   static constexpr long run_rows = Rows >= 2048 ? 64 : Rows >= 64 ? 16 : 4;
   static constexpr long runs = (Rows + run_rows - 1) / run_rows;
-  static constexpr long padded_columns = round_up(Columns, width);
+  static constexpr long padded_columns = down::padded;
   using ahead = tape_prefetch<Arguments, tape<I...>, Stages, Columns>;
   static constexpr bool asks_ahead = Stages > 1 && Rows * Columns * static_cast<long>(sizeof(T)) > (1 << 20);  // half a second-level cache
   static constexpr std::size_t scratch_bytes =
-      ColumnReductions && !only_columns ? static_cast<std::size_t>(runs * column_results * padded_columns) * sizeof(T) : 0;
+      ColumnReductions && !only_columns ? static_cast<std::size_t>(runs) * down::bytes : 0;
 
   FORMWORK_HIDDEN static void run(launch_context const& ctx) {
     if constexpr (only_columns) {
@@ -64,7 +42,7 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
       else parallel_ranges(blocks, [&](std::ptrdiff_t b, std::ptrdiff_t e) { run_column_blocks(ctx, b, e); });
     } else if constexpr (ColumnReductions) {
       parallel_for(runs, [&](std::ptrdiff_t r) { run_some_rows(ctx, r * run_rows, std::min<std::ptrdiff_t>((r + 1) * run_rows, Rows), r); });
-      finish_columns(ctx);
+      down::finish(ctx, static_cast<const T*>(ctx.scratch), runs);
     } else if constexpr (Rows * Columns < detail::serial_elements) {
       run_some_rows(ctx, 0, Rows, 0);
     } else if constexpr (Rows >= 16 || RowReductions) {
@@ -93,7 +71,7 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
         if (count < width) v = select(mask<T, width>::first(count), v, lanes(detail::neutral<T, N>()));
         sum[K * unroll + U] = detail::combine<N>(sum[K * unroll + U], v);
       } else {
-        T* p = partial + columns_t::template ordinal<K>() * padded_columns + c;
+        T* p = partial + down::template ordinal<K>() * padded_columns + c;
         detail::combine<N>(lanes::load(p), v).store(p);  // lanes beyond the last column are never read
       }
     }
@@ -155,12 +133,9 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
     walk_extras extras;
     if constexpr (ColumnReductions) {
       extras.partial = static_cast<T*>(ctx.scratch) + run_number * column_results * padded_columns;
-      [&]<std::size_t... K>(std::index_sequence<K...>) FORMWORK_INLINE_LAMBDA {
-        ([&]() FORMWORK_INLINE_LAMBDA {
-          if constexpr (is_column_reduction(I::what))
-            std::fill_n(extras.partial + columns_t::template ordinal<static_cast<int>(K)>() * padded_columns, padded_columns, detail::neutral<T, I>());
-        }(), ...);
-      }(std::make_index_sequence<sizeof...(I)>{});
+      down::each([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
+        std::fill_n(extras.partial + down::template ordinal<K>() * padded_columns, padded_columns, detail::neutral<T, N>());
+      });
     }
     if constexpr (Kept > 0) extras.kept = static_cast<T*>(thread_scratch<detail::rows_scratch_tag<T>, round_up(Kept * padded_columns * sizeof(T), 4096)>());
     for (std::ptrdiff_t r = begin; r < end; ++r) {
@@ -200,7 +175,7 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
   template <int U> struct block_extras {
     lanes* sum;
     template <class N, int K> FORMWORK_INLINE void accumulate(lanes v, std::ptrdiff_t, int) {
-      lanes& s = sum[columns_t::template ordinal<K>() * column_block + U];
+      lanes& s = sum[down::template ordinal<K>() * column_block + U];
       s = detail::combine<N>(s, v);
     }
     template <class N> FORMWORK_INLINE lanes recall(std::ptrdiff_t, int) { return lanes(T(0)); }
@@ -224,8 +199,8 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
   }
   template <int Vectors, bool Full> FORMWORK_INLINE static void run_block(launch_context const& ctx, std::ptrdiff_t c, int count) {
     lanes sum[column_results * column_block];
-    each_column([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
-      for (int u = 0; u < Vectors; ++u) sum[columns_t::template ordinal<K>() * column_block + u] = lanes(detail::neutral<T, N>());
+    down::each([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
+      for (int u = 0; u < Vectors; ++u) sum[down::template ordinal<K>() * column_block + u] = lanes(detail::neutral<T, N>());
     });
     for (std::ptrdiff_t r = 0; r < Rows; ++r) {
       typename runner::row_t row;
@@ -241,41 +216,10 @@ struct execute<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduction
       }(std::make_integer_sequence<int, Vectors>{});
       if (c == 0) runner::rows::template run<1>(ctx, row, p);
     }
-    each_column([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
+    down::each([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
       for (int u = 0; u < Vectors; ++u)
-        store_result<N, Full>(ctx, c + u * width, count, sum[columns_t::template ordinal<K>() * column_block + u]);
+        down::template store<N, Full>(ctx, c + u * width, count, sum[down::template ordinal<K>() * column_block + u]);
     });
-  }
-
-  template <class F> FORMWORK_INLINE static void each_column(F const& f) {
-    [&]<std::size_t... K>(std::index_sequence<K...>) FORMWORK_INLINE_LAMBDA {
-      ([&]() FORMWORK_INLINE_LAMBDA {
-        if constexpr (is_column_reduction(I::what)) f.template operator()<I, static_cast<int>(K)>();
-      }(), ...);
-    }(std::make_index_sequence<sizeof...(I)>{});
-  }
-  template <class N, bool Full> FORMWORK_INLINE static void store_result(launch_context const& ctx, std::ptrdiff_t c, int count, lanes v) {
-    using a = argument_at<Arguments, N::argument>;
-    store_columns<typename a::column, Full>(static_cast<formwork::element_t<a::type>*>(ctx.arguments[N::argument]), c, count, v);
-  }
-
-  // The runs' partial sums, in order.
-  static void finish_columns(launch_context const& ctx) {
-    const T* partial = static_cast<const T*>(ctx.scratch);
-    constexpr long vectors = (Columns + width - 1) / width;
-    auto part = [&](std::ptrdiff_t b, std::ptrdiff_t e) {
-      each_column([&]<class N, int K>() FORMWORK_INLINE_LAMBDA {
-        for (std::ptrdiff_t v = b; v < e; ++v) {
-          const T* p = partial + columns_t::template ordinal<K>() * padded_columns + v * width;
-          lanes s = lanes::load(p);
-          for (long r = 1; r < runs; ++r) s = detail::combine<N>(s, lanes::load(p + r * column_results * padded_columns));
-          if ((v + 1) * width <= Columns) store_result<N, true>(ctx, v * width, width, s);
-          else store_result<N, false>(ctx, v * width, static_cast<int>(Columns - v * width), s);
-        }
-      });
-    };
-    if constexpr (runs * column_results * Columns < detail::serial_elements) part(0, vectors);
-    else parallel_ranges(vectors, part);
   }
 };
 

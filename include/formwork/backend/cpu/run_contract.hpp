@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../../kernels/tape_prologue.hpp"
+#include "column_sums.hpp"
 #include "contract.hpp"
 #include "contract_row.hpp"
 #include "execute.hpp"
@@ -60,7 +61,15 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
   static_assert(products == 1 || products == 2);
   template <int Product> static constexpr int accumulator_slot = tape_traits<Tape>::slot_of(opcode::accumulator, Product);
   static constexpr int place_of_sums = tape_traits<Tape>::arguments[accumulator_slot<0>];
-  static constexpr std::size_t scratch_bytes = products == 1 || place_of_sums >= 0 ? 0 : static_cast<std::size_t>(Batch * M * N) * sizeof(T);
+  static constexpr std::size_t sums_bytes = products == 1 || place_of_sums >= 0 ? 0 : round_up(Batch * M * N * static_cast<long>(sizeof(T)), 64);
+  // Sums down the columns: a run is the rows of a register tile, which one thread meets in their order.
+  using down = detail::column_sums<T, N, Arguments, Tape>;
+  static constexpr int tile_rows = kernels::contract_schedule_for(sizeof(T), static_cast<int>(M), static_cast<int>(N), static_cast<int>(K)).tile_rows;
+  static constexpr long runs_each = (M + tile_rows - 1) / tile_rows;
+  static constexpr std::size_t scratch_bytes = sums_bytes + static_cast<std::size_t>(Batch * runs_each) * down::bytes;
+  FORMWORK_INLINE static T* run_of(launch_context const& ctx, std::ptrdiff_t batch, std::ptrdiff_t row) {
+    return reinterpret_cast<T*>(static_cast<std::byte*>(ctx.scratch) + sums_bytes) + (batch * runs_each + row / tile_rows) * (down::results * down::padded);
+  }
   FORMWORK_INLINE static T* first_sums(launch_context const& ctx, std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column) {
     if constexpr (place_of_sums < 0) return static_cast<T*>(ctx.scratch) + (batch * M + row) * N + column;
     else return static_cast<T*>(ctx.arguments[place_of_sums]) + argument_at<Arguments, place_of_sums>::row::offset(batch * M + row) + column;
@@ -85,7 +94,12 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
     }
 
     struct extras {
-      template <class I, int Slot, class V> FORMWORK_INLINE void accumulate(V const&, std::ptrdiff_t, int) {}
+      T* run = nullptr;  // partial column sums
+      bool first = true;
+      template <class I, int Slot, class V> FORMWORK_INLINE void accumulate(V const& v, std::ptrdiff_t c, int) {
+        T* p = run + down::template ordinal<Slot>() * down::padded + c;  // lanes beyond the last column are never read
+        (first ? v : detail::combine<I>(V::load(p), v)).store(p);
+      }
     };
     [[gnu::flatten]] FORMWORK_INLINE void operator()(std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column, pack<T, runner::width> value, int count) const {
       typename runner::row_t rows;
@@ -98,9 +112,10 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
         const T* first = first_sums(ctx, batch, row, column);
         here.f[accumulator_slot<0>] = count == runner::width ? load_as<T, runner::width>(first) : load_as<T, runner::width>(first, count);
       }
-      extras none;
-      if (count == runner::width) runner::template run_elements<0, true>(ctx, rows, here, p, column, count, none);
-      else runner::template run_elements<0, false>(ctx, rows, here, p, column, count, none);
+      extras sums;
+      if constexpr (down::results > 0) sums = {run_of(ctx, batch, row), row % tile_rows == 0};
+      if (count == runner::width) runner::template run_elements<0, true>(ctx, rows, here, p, column, count, sums);
+      else runner::template run_elements<0, false>(ctx, rows, here, p, column, count, sums);
     }
   };
 
@@ -137,6 +152,7 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
   FORMWORK_HIDDEN static void run(launch_context const& ctx) {
     if constexpr (products == 2) multiply<1>(ctx, keep_sums{ctx});
     multiply<products>(ctx, epilogue{ctx});
+    if constexpr (down::results > 0) down::finish(ctx, run_of(ctx, 0, 0), Batch * runs_each);
   }
 
  private:

@@ -17,8 +17,9 @@ template <class Options, dtype Type, dtype A, dtype B> constexpr gpu_products pr
   return gpu_products::plain;
 }
 
-template <gpu_products What, long Batch, long M, long N, long K, int Products = 1> struct contract_schedule_of {
-  static constexpr gpu_contract_schedule value = gpu_contract_schedule_for(What, Batch, M, N, K, Products);
+// Whole: K is not split, since what is summed down the columns must be whole.
+template <gpu_products What, long Batch, long M, long N, long K, int Products = 1, bool Whole = false> struct contract_schedule_of {
+  static constexpr gpu_contract_schedule value = gpu_contract_schedule_for(What, Batch, M, N, K, Products, Whole ? 1 : gpu_contract_most_splits);
 };
 
 template <gpu_products What, dtype Operand, class T, class A, class B, class Schedule> struct sums_of { using type = plain_sums<T, A, B, Schedule>; };
@@ -46,7 +47,11 @@ template <long Batch, long M, long N, long K, dtype Type, class AStrides, class 
   using b_in_memory = matrix_operand<1, std::conditional_t<second_is_less_aligned, argument_at<Arguments, products>, b_argument>, BStrides, N, K, products>;
   using b_operand = std::conditional_t<tape_prologue<Tape, 1>::is_there, computed_operand<T, Arguments, Tape, 1, BStrides, N, K>, b_in_memory>;
   static constexpr gpu_products what = products_of<Options, Type, a_argument::type, b_argument::type>();
-  using schedule_of = contract_schedule_of<what, Batch, M, N, K, products>;
+  using traits = tape_traits<Tape>;
+  using column_sums = typename formwork::column_results<Tape>::slots;
+  static constexpr int column_results = formwork::column_results<Tape>::count;
+  template <int K_> static constexpr int column_ordinal() { return formwork::column_results<Tape>::template ordinal<K_>(); }
+  using schedule_of = contract_schedule_of<what, Batch, M, N, K, products, (column_results > 0)>;
   static constexpr gpu_contract_schedule schedule = schedule_of::value;
   using sums = typename sums_of<what, a_argument::type, T, a_operand, b_operand, schedule_of>::type;
 
@@ -54,9 +59,14 @@ template <long Batch, long M, long N, long K, dtype Type, class AStrides, class 
                         column_tiles = (N + tile_columns - 1) / tile_columns;
   static constexpr long tiles = row_tiles * column_tiles;
 
-  // Partial sums: [split][batch m][product][padded]
+  // Sums down the columns: a group is a tile's rows. Partial sums: [group][ordinal][padded]
+  static constexpr long columns = N, groups = Batch * row_tiles;
+  FORMWORK_DEVICE static T* partial(void* scratch, long group, int ordinal) { return static_cast<T*>(scratch) + (group * column_results + ordinal) * padded; }
+  // Partial sums of splits: [split][batch m][product][padded]
   static constexpr long padded = round_up(N, 16 / static_cast<long>(sizeof(T)));
-  static constexpr std::size_t scratch_bytes = schedule.splits > 1 ? static_cast<std::size_t>(schedule.splits * Batch * M * products * padded) * sizeof(T) : 0;
+  static_assert(column_results == 0 || schedule.splits == 1);
+  static constexpr std::size_t scratch_bytes =
+      schedule.splits > 1 ? static_cast<std::size_t>(schedule.splits * Batch * M * products * padded) * sizeof(T) : static_cast<std::size_t>(groups * column_results * padded) * sizeof(T);
   FORMWORK_DEVICE static T* partial(void* scratch, long split, long row, int product) {
     return static_cast<T*>(scratch) + ((split * Batch * M + row) * products + product) * padded;
   }
@@ -94,7 +104,8 @@ struct kernel_plan<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Arg
   using shape = detail::contract_shape<Batch, M, N, K, Type, AStrides, BStrides, Arguments, Tape, Options>;
   static constexpr std::size_t scratch_bytes = shape::scratch_bytes;
   using main = detail::contract_main<shape>;
-  using launches = std::conditional_t<(shape::schedule.splits > 1), launch_list<main, detail::contract_finish<shape>>, launch_list<main>>;
+  using launches = std::conditional_t<(shape::schedule.splits > 1), launch_list<main, detail::contract_finish<shape>>,
+                                      std::conditional_t<(shape::column_results > 0), launch_list<main, detail::columns_launch<shape, Arguments>>, launch_list<main>>>;
 };
 
 }  // namespace formwork::cuda

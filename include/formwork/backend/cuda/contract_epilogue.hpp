@@ -2,6 +2,7 @@
 // of its rows, so that every load and store of the tape is as wide as memory allows.
 #pragma once
 
+#include "column_sums.hpp"
 #include "contract_sums.hpp"
 
 namespace formwork::cuda::detail {
@@ -22,14 +23,35 @@ template <class T, class Arguments, class Tape> struct contract_tape {
   template <int Product> static constexpr int accumulator = tape_traits<Tape>::slot_of(opcode::accumulator, Product);
 
   // here.f[accumulator<product>] holds the sums.
-  template <class Columns, class Context>
-  FORMWORK_DEVICE static void run(Context const& a, typename runner::template slots<Columns>& here, long row, Columns const& at) {
+  template <class Columns, class Context, class Extras>
+  FORMWORK_DEVICE static void run(Context const& a, typename runner::template slots<Columns>& here, long row, Columns const& at, Extras& extras) {
     row_t rows;
     pointers p;
-    no_reductions none;
     runner::rows::set_pointers(p, a.arguments, row);
     runner::rows::template run<0>(a, rows, p);
-    runner::template run<0, true>(a, rows, here, p, at, none);
+    runner::template run<0, true>(a, rows, here, p, at, extras);
+  }
+};
+
+// A thread's sums down its columns, over the rows of the tile that it meets.
+template <class Shape, int Width> struct tile_columns_sums {
+  using T = typename Shape::T;
+  T sum[Shape::column_results > 0 ? Shape::column_results : 1][Width];
+
+  template <int... K> FORMWORK_DEVICE void start(std::integer_sequence<int, K...>) { (start_one<K>(), ...); }
+  template <class N, int K, class At> FORMWORK_DEVICE void accumulate(T const (&v)[Width], At const& at) {
+    constexpr int c = Shape::template column_ordinal<K>();
+    FORMWORK_UNROLL
+    for (int w = 0; w < Width; ++w)
+      if (at.holds(w)) sum[c][w] = combine<N>(sum[c][w], v[w]);
+  }
+  template <class N, class At> FORMWORK_DEVICE void recall(T (&)[Width], At const&) {}
+
+ private:
+  template <int K> FORMWORK_DEVICE void start_one() {
+    constexpr int c = Shape::template column_ordinal<K>();
+    FORMWORK_UNROLL
+    for (int w = 0; w < Width; ++w) sum[c][w] = neutral<T, typename Shape::traits::template instruction<K>>();
   }
 };
 
@@ -40,17 +62,22 @@ template <class Shape, class Sums> struct contract_epilogue {
   using tape = contract_tape<T, typename Shape::arguments, typename Shape::tape_t>;
   static constexpr gpu_contract_schedule s = Shape::schedule;
   static constexpr staged_rows stage = Sums::stage;
-  static constexpr std::size_t bytes = static_cast<std::size_t>(stage.rows * Sums::pitch) * sizeof(T);
   static constexpr int vector = columns::vector(Shape::n), chunks = columns::chunks(Shape::n);
   static constexpr int products = Shape::products, tile_columns = static_cast<int>(Shape::tile_columns);
   static constexpr int threads_per_row = tile_columns / (vector * chunks), rows_at_once = Sums::threads / threads_per_row;
   static_assert(tile_columns % (vector * chunks) == 0 && Sums::threads % threads_per_row == 0 && stage.rows % rows_at_once == 0);
   using columns_t = lane_columns<chunks, vector>;
+  using sums_down = tile_columns_sums<Shape, columns_t::width>;
+  static constexpr std::size_t staged_bytes = static_cast<std::size_t>(stage.rows * Sums::pitch) * sizeof(T),
+                               down_bytes = Shape::column_results > 0 ? static_cast<std::size_t>(rows_at_once * tile_columns) * sizeof(T) : 0,
+                               bytes = staged_bytes > down_bytes ? staged_bytes : down_bytes;
 
   template <class Lane, class Context>
   FORMWORK_DEVICE static void run(Lane const& lane, Context const& a, Sums const& sums, long batch, long row, long column, int split) {
     T* const staged = reinterpret_cast<T*>(lane.shared());
     const int mine = lane.thread() / threads_per_row, first = lane.thread() % threads_per_row * vector;
+    sums_down down;
+    down.start(typename Shape::column_sums{});
     for (int pass = 0; pass < stage.passes; ++pass) {
       lane.sync();
       store(lane, sums, staged, pass, std::make_integer_sequence<int, stage.passes>{});
@@ -62,8 +89,33 @@ template <class Shape, class Sums> struct contract_epilogue {
         typename tape::runner::template slots<columns_t> here;
         take<0>(a, here, staged + i * Sums::pitch + first, at, split, number);
         if constexpr (products == 2) take<1>(a, here, staged + i * Sums::pitch + tile_columns + first, at, split, number);
-        if constexpr (s.splits == 1) tape::run(a, here, number, at);
+        if constexpr (s.splits == 1) tape::run(a, here, number, at, down);
       }
+    }
+    finish_down(lane, a, down, batch * Shape::row_tiles + row / s.tile_rows, column, typename Shape::column_sums{});
+  }
+
+  // Across the threads that share columns, in their order; the tile's sums go to scratch.
+  template <class Lane, class Context, int... K>
+  FORMWORK_DEVICE static void finish_down([[maybe_unused]] Lane const& lane, [[maybe_unused]] Context const& a, [[maybe_unused]] sums_down const& down, [[maybe_unused]] long group,
+                                          [[maybe_unused]] long column, std::integer_sequence<int, K...>) {
+    (finish_one<K>(lane, a, down, group, column), ...);
+  }
+  template <int K, class Lane, class Context> FORMWORK_DEVICE static void finish_one(Lane const& lane, Context const& a, sums_down const& down, long group, long column) {
+    using N = typename Shape::traits::template instruction<K>;
+    constexpr int c = Shape::template column_ordinal<K>();
+    T* const shared = reinterpret_cast<T*>(lane.shared());
+    const int mine = lane.thread() / threads_per_row, first = lane.thread() % threads_per_row * vector;
+    lane.sync();  // before the staged sums, or the last column sum, are written over
+    FORMWORK_UNROLL
+    for (int k = 0; k < chunks; ++k)
+      FORMWORK_UNROLL
+      for (int v = 0; v < vector; ++v) shared[mine * tile_columns + first + k * threads_per_row * vector + v] = down.sum[c][k * vector + v];
+    lane.sync();
+    for (int x = lane.thread(); x < tile_columns; x += Sums::threads) {
+      T sum = shared[x];
+      for (int r = 1; r < rows_at_once; ++r) sum = combine<N>(sum, shared[r * tile_columns + x]);
+      if (column + x < Shape::n) Shape::partial(a.scratch, group, c)[column + x] = sum;
     }
   }
 
@@ -113,7 +165,8 @@ template <class Shape> struct contract_finish {
     typename tape::runner::template slots<columns_t> here;
     add<0>(a, here, row, at);
     if constexpr (Shape::products == 2) add<1>(a, here, row, at);
-    tape::run(a, here, row, at);
+    no_reductions none;
+    tape::run(a, here, row, at, none);
   }
 
  private:

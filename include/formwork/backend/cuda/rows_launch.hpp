@@ -2,21 +2,14 @@
 // share: the layout of its scratch, how a thread walks along its columns, sums across the threads of a row.
 #pragma once
 
-#include <limits>
-
 #include "../../kernels/gpu_rows_schedule.hpp"
 #include "../../passes/storage.hpp"
-#include "tape_elements.hpp"
+#include "column_sums.hpp"
 
 namespace formwork::cuda {
 
 namespace detail {
 
-template <class T, class N> FORMWORK_DEVICE constexpr T neutral() { return is_maximum(N::what) ? -std::numeric_limits<T>::infinity() : T(0); }
-template <class N, class T> FORMWORK_DEVICE T combine(T a, T b) {
-  if constexpr (is_maximum(N::what)) return math::max(a, b);
-  else return a + b;
-}
 // Of `Lanes` neighbouring lanes, a power of two; all of them get the same bits.
 template <class N, int Lanes, class Lane, class T> FORMWORK_DEVICE T combine_lanes(Lane const& lane, T v) {
   FORMWORK_UNROLL
@@ -45,10 +38,10 @@ struct rows_shape<Rows, Columns, Stages, RowReductions, ColumnReductions, Kept, 
 
   static constexpr long groups = schedule.blocks * schedule.rows_per_block;
   static constexpr int row_results = (0 + ... + (is_row_reduction(I::what) ? 1 : 0));
-  static constexpr int column_results = (0 + ... + (is_column_reduction(I::what) ? 1 : 0));
+  static constexpr int column_results = formwork::column_results<tape<I...>>::count;
   // Their slots: of those that are known after stage S, and of those down the columns.
   template <int S> using row_sums = slots_where<(is_row_reduction(I::what) && I::stage == S)...>;
-  using column_sums = slots_where<is_column_reduction(I::what)...>;
+  using column_sums = typename formwork::column_results<tape<I...>>::slots;
   // Stages that end in sums along the row.
   static constexpr int sum_stages() {
     int n = 0;
@@ -56,7 +49,7 @@ struct rows_shape<Rows, Columns, Stages, RowReductions, ColumnReductions, Kept, 
     return n;
   }
   template <int K> static constexpr int row_ordinal() { return traits::count_before(K, is_row_reduction); }
-  template <int K> static constexpr int column_ordinal() { return traits::count_before(K, is_column_reduction); }
+  template <int K> static constexpr int column_ordinal() { return formwork::column_results<tape<I...>>::template ordinal<K>(); }
   static constexpr long padded = round_up(Columns, 16);
   // Few long rows: parts of each are blocks of their own (rows_split.hpp). Rows that are placed lie where others are read.
   static constexpr bool places = (false || ... || (I::what == opcode::place));
