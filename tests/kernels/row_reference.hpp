@@ -22,16 +22,9 @@ class row_reference : launched_kernel {
   row_reference(launched_kernel const& launched, walk_order o) : launched_kernel(launched), order(o) {}
 
   void rows() {
-    column_sums.assign(static_cast<std::size_t>(k->instructions), std::vector<double>(static_cast<std::size_t>(k->columns)));
-    for (int s = 0; s < k->instructions; ++s) std::fill(column_sums[static_cast<std::size_t>(s)].begin(), column_sums[static_cast<std::size_t>(s)].end(), neutral(s));
+    start_columns();
     auto visit = [&](auto const& f) {
       for (long r = 0; r < k->rows; ++r) f(order.rows_backwards ? k->rows - 1 - r : r);
-    };
-    auto finish = [&](long c, int count) {
-      for (int s = 0; s < k->instructions; ++s)
-        if (at(s).what == opcode::column_sum || at(s).what == opcode::column_maximum)
-          for (int l = 0; l < count; ++l)
-            write(at(s).argument, offset(argument(at(s).argument).column, c + l), column_sums[static_cast<std::size_t>(s)][static_cast<std::size_t>(c + l)]);
     };
     if (k->column_reductions && !k->row_reductions) {
       if (k->stages != 1) throw std::runtime_error("a kernel of column reductions has more than one stage");
@@ -42,7 +35,7 @@ class row_reference : launched_kernel {
           elements(0, c, count);
           if (c == 0) row_level(1);
         });
-        finish(c, count);
+        finish_columns(c, count);
       });
       return;
     }
@@ -58,7 +51,7 @@ class row_reference : launched_kernel {
       }
       row_level(k->stages);
     });
-    each_block(finish);
+    each_block([&](long c, int count) { finish_columns(c, count); });
   }
 
   void contract() {
@@ -70,6 +63,7 @@ class row_reference : launched_kernel {
     auto of_b = [&](int number, long n, long column, long d) {
       return right.empty() ? read(number, n * b.batch + column * b.outer + d * b.inner) : right[static_cast<std::size_t>((n * k->columns + column) * k->depth + d)];
     };
+    start_columns();
     for (long n = 0; n < k->batch; ++n)
       for (long row = 0; row < k->rows; ++row)
         each_block([&](long c, int count) {
@@ -84,6 +78,7 @@ class row_reference : launched_kernel {
           row_level(0);
           elements(0, c, count, sum);
         });
+    each_block([&](long c, int count) { finish_columns(c, count); });
   }
 
   void scatter() {
@@ -97,6 +92,17 @@ class row_reference : launched_kernel {
   }
 
  private:
+  void start_columns() {
+    column_sums.assign(static_cast<std::size_t>(k->instructions), std::vector<double>(static_cast<std::size_t>(k->columns)));
+    for (int s = 0; s < k->instructions; ++s) std::fill(column_sums[static_cast<std::size_t>(s)].begin(), column_sums[static_cast<std::size_t>(s)].end(), neutral(s));
+  }
+  void finish_columns(long c, int count) {
+    for (int s = 0; s < k->instructions; ++s)
+      if (at(s).what == opcode::column_sum || at(s).what == opcode::column_maximum)
+        for (int l = 0; l < count; ++l)
+          write(at(s).argument, offset(argument(at(s).argument).column, c + l), column_sums[static_cast<std::size_t>(s)][static_cast<std::size_t>(c + l)]);
+  }
+
   walk_order order;
   std::vector<double> row_value, sums;
   std::vector<std::vector<double>> lane_value, kept, column_sums;
