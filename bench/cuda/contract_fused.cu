@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "formwork/ops/gelu_tanh.hpp"
+#include "formwork/ops/sigmoid.hpp"
 #include "formwork/trace/contract.hpp"
 #include "program.hpp"
 
@@ -40,20 +41,29 @@ struct down_inputs {
 };
 struct down { constexpr auto operator()(auto const& in) const { return matmul(in.x, in.w) + in.b + in.r; } };
 
-// The way back: the gradients of gelu(z + b) W by z, dy W' gelu'(z + b), and by b, its column sums.
+// The way back: dz = dy W' gelu'(z + b), and its column sums, b's gradient.
 struct back_inputs {
   BOOST_HANA_DEFINE_STRUCT(back_inputs, (in_bf16<tokens, wide>, z), (in_bf16<wide>, b), (in_bf16<wide, narrow>, w), (in_bf16<tokens, narrow>, dy));
 };
-struct back { constexpr auto operator()(auto const& in) const { return matmul(gelu_tanh(in.z + in.b), in.w); } };
-struct back_source {
-  static constexpr graph make() {
-    graph g = bench::gradient_source<back, back_inputs>::make();
-    std::vector<output_info> wanted;
-    for (auto const& o : g.outputs)
-      if (g.inputs[static_cast<std::size_t>(o.number)].name.view() != "w") wanted.push_back(o);
-    g.outputs = wanted;
-    return simplify(g);
+template <class Z, class B> struct back_results {
+  BOOST_HANA_DEFINE_STRUCT(back_results, (Z, dz), (B, db));
+};
+struct back {
+  // d/du of u s(u (c + d u^2)), s the sigmoid, c = 2 sqrt(2 / pi), d = 0.044715 c (Hendrycks & Gimpel 2016, section 2).
+  static constexpr auto gelu_gradient(auto const& u) {
+    constexpr double c = 1.5957691216057308, d = 0.044715 * c;
+    const auto square = u * u;
+    const auto s = sigmoid(u * (square * d + c));
+    return s + u * s * (1.0 - s) * (square * (3 * d) + c);
   }
+  constexpr auto operator()(auto const& in) const {
+    const auto dz = matmul(in.dy, matrix_transpose(in.w)) * gelu_gradient(in.z + in.b);
+    const auto db = sum<0>(dz);
+    return back_results<std::remove_const_t<decltype(dz)>, std::remove_const_t<decltype(db)>>{dz, db};
+  }
+};
+struct back_source : bench::forward_source<back, back_inputs> {
+  static constexpr bool column_sums = true;
 };
 
 // What a peer needs of our program, and of its own results.
