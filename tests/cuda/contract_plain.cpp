@@ -45,6 +45,9 @@ TEST_CASE("contract: f32 operands, exactly") {
   check_on_emulator<four_products<dtype::f32, 33, 50, 35>, exact>(sums_of(35), {}, 4);
   check_on_emulator<product_of<dtype::f32, 140, 150, 20, false, true>, exact>(sums_of(20), {}, 4);
 }
+TEST_CASE("contract: operands that repeat a row, a column or an element, exactly") {
+  check_on_emulator<repeated_of<dtype::f32, 33, 50, 35>, exact>(sums_of(35), {}, 4);
+}
 TEST_CASE("contract: f64 operands") {
   check_on_emulator<four_products<dtype::f64, 33, 70, 35>>(sums_of(35) * 0x1p-29, {}, 4);
 }

@@ -119,3 +119,32 @@ TEST_CASE("packed: nothing is allocated, and a result in its memory is refused")
   view<float, shape<4, 192>> inside(const_cast<float*>(packed.as_view().in_panels().data()) + 100);
   CHECK_THROWS_WITH(assign(inside, matmul(x, packed)), Catch::Contains("overlaps operand 1"));
 }
+
+namespace {
+
+// Somebody's own panels, of the width that products read: [3, K, W] as [K, 3 W].
+template <class T> void check_panels_of() {
+  constexpr long width = packed_panel_bytes / sizeof(T);
+  auto numbers = random_tensor<shape<3, 40, width>>(1);
+  auto numbers_of_x = random_tensor<shape<5, 40>>(2);
+  tensor<T, shape<3, 40, width>> panels;
+  tensor<T, shape<40, 3 * width>> rows;
+  tensor<T, shape<5, 40>> x;
+  const auto as_t = [](float number) { return T(number); };
+  std::transform(numbers_of_x.data(), numbers_of_x.data() + x.elements, x.data(), as_t);
+  std::transform(numbers.data(), numbers.data() + panels.elements, panels.data(), as_t);
+  for (long p = 0; p < 3; ++p)
+    for (long k = 0; k < 40; ++k) std::copy_n(&panels(p, k, 0), width, &rows(k, p * width));
+  CHECK(values(evaluate(matmul(x, reshape<40, 3 * width>(transpose<1, 0, 2>(panels))))) == values(evaluate(matmul(x, rows))));
+}
+
+}  // namespace
+
+TEST_CASE("packed: a product of another type than its operands' reads panels, too") {
+  check_panels_of<bf16>();
+  check_panels_of<float>();
+  auto x = random_tensor<shape<5, 40>>(1);
+  auto w = random_tensor<shape<40, 130>>(2);
+  const packed_matrix packed(w);
+  CHECK(near(values(evaluate(cast<dtype::f64>(matmul(x, packed)))), values(evaluate(cast<dtype::f64>(matmul(x, w)))), 2 * 40));
+}

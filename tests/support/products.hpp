@@ -1,7 +1,9 @@
 // Matrix products as programs: operands in every order of their axes, in any element type.
 #pragma once
 
+#include "formwork/ops/tanh.hpp"
 #include "formwork/trace/contract.hpp"
+#include "formwork/trace/reductions.hpp"
 #include "support/programs.hpp"
 
 namespace formwork::testing {
@@ -62,5 +64,33 @@ template <dtype T> struct batched_inputs {
   BOOST_HANA_DEFINE_STRUCT(batched_inputs, (a_t, a), (b_t, b), (c_t, c));
 };
 template <dtype T> using batched_of = values_of<batched, nothing, batched_inputs<T>>;
+
+// Operands that repeat one row, one column, a column with others beside it, or one element, on either side.
+template <dtype T, long M, long N, long K> struct repeated_operands {
+  using x_t = input<T, shape<M, K>>;
+  using w_t = input<T, shape<K, N>>;
+  using row_t = input<T, shape<N>>;
+  using wide_t = input<T, shape<K, 3>>;
+  BOOST_HANA_DEFINE_STRUCT(repeated_operands, (x_t, x), (w_t, w), (row_t, row), (wide_t, wide));
+};
+template <class T> struct eight_results {
+  BOOST_HANA_DEFINE_STRUCT(eight_results, (T, b_row), (T, b_column), (T, b_strided_column), (T, b_element), (T, a_row), (T, a_column), (T, a_strided_row), (T, a_element));
+};
+template <long M, long N, long K> struct repeated {
+  constexpr auto operator()(auto const&, auto const& in) const {
+    const auto b = [&](auto x) { return widened(matmul(in.x, broadcast_to<K, N>(x))); };
+    const auto a = [&](auto x) { return widened(matmul(broadcast_to<M, K>(x), in.w)); };
+    auto first = b(in.row);
+    return eight_results<decltype(first)>{first, b(slice<1, 0, 1>(in.wide)), b(slice<1, 1, 1>(in.wide)), b(slice<0, 0, 1>(in.row)),
+                                          a(slice<0, 0, 1>(in.x)), a(slice<1, 0, 1>(in.x)), a(matrix_transpose(slice<1, 1, 1>(in.wide))), a(slice<0, 0, 1>(in.row))};
+  }
+};
+template <dtype T, long M, long N, long K> using repeated_of = values_of<repeated<M, N, K>, nothing, repeated_operands<T, M, N, K>>;
+
+// The weights' gradient of a mean over rows: one row for all.
+template <long M, long N, long K> struct pooled {
+  constexpr auto operator()(auto const&, auto const& in) const { return reshape<>(sum<>(tanh(mean<0>(matmul(in.a, in.b))))); }
+};
+template <long M, long N, long K> using pooled_of = all_gradients_of<pooled<M, N, K>, nothing, two_inputs<dtype::f32, shape<M, K>, shape<K, N>>>;
 
 }  // namespace formwork::testing

@@ -8,27 +8,28 @@ namespace formwork::cpu {
 
 // Panels of Panel columns each, of which the last may reach beyond B's end: element (batch, k, j) of B at
 //   pointer[batch * batch_stride + j / Panel * panel_stride + k * Panel + j % Panel]
-template <class T, int Panel> struct panel_operand {
+// Stored as another type than the product's, S, it is packed as any operand is.
+template <class T, int Panel, class S = T> struct panel_operand {
   static constexpr bool k_contiguous = false;
 
-  const T* pointer;
+  const S* pointer;
   std::ptrdiff_t batch_stride = 0, panel_stride;
 
-  const T* address(std::ptrdiff_t batch, std::ptrdiff_t outer, std::ptrdiff_t k) const {
+  const S* address(std::ptrdiff_t batch, std::ptrdiff_t outer, std::ptrdiff_t k) const {
     return pointer + batch * batch_stride + outer / Panel * panel_stride + k * Panel + outer % Panel;
   }
   // `outer` a multiple of Width: a vector never crosses from panel to panel.
   template <int Width> requires(Panel % Width == 0)
   FORMWORK_INLINE pack<T, Width> load(std::ptrdiff_t batch, std::ptrdiff_t outer, std::ptrdiff_t k, int count) const {
-    const T* p = address(batch, outer, k);
-    return count == Width ? pack<T, Width>::load(p) : pack<T, Width>::load(p, count);
+    const S* p = address(batch, outer, k);
+    return count == Width ? load_as<T, Width>(p) : load_as<T, Width>(p, count);
   }
   detail::memory_walk memory(std::ptrdiff_t batch, std::ptrdiff_t outer, std::ptrdiff_t k, int depth) const {
-    return {reinterpret_cast<const char*>(address(batch, outer, k)), 0, 1, static_cast<int>(sizeof(T)) * depth * Panel};
+    return {reinterpret_cast<const char*>(address(batch, outer, k)), 0, 1, static_cast<int>(sizeof(S)) * depth * Panel};
   }
 };
 
-// Was B packed beforehand?
+// Was B packed beforehand, as the product's type?
 template <class> inline constexpr bool is_panels = false;
 template <class T, int Panel> inline constexpr bool is_panels<panel_operand<T, Panel>> = true;
 

@@ -38,12 +38,13 @@ template <class T, class S, bool KContiguous> struct converted_operand {
   }
 };
 
-template <class T, class S, class Strides> FORMWORK_INLINE auto make_operand(const void* p) {
+// Along an axis of one element (stride 0) elements count as adjacent; along one that repeats an element they are not.
+template <class T, class S, class Strides, long Outer, long K> FORMWORK_INLINE auto make_operand(const void* p) {
   constexpr long batch = Strides::extent(0), outer = Strides::stride(0), inner = Strides::extent(1);
-  constexpr bool along_k = inner == 1 || inner == 0, adjacent = along_k || outer == 1 || outer == 0;
+  constexpr bool along_k = inner == 1 || K == 1, adjacent = along_k || outer == 1 || Outer == 1;
   const S* q = static_cast<const S*>(p);
   constexpr int panel = static_cast<int>(Strides::stride(1));
-  if constexpr (panel != 0) return panel_operand<S, panel>{q, batch, outer};
+  if constexpr (panel != 0) return panel_operand<T, panel, S>{q, batch, outer};
   else if constexpr (!adjacent) return scattered_operand<T, S>{q, batch, outer, inner};
   else if constexpr (std::is_same_v<T, S>) return strided_operand<T, along_k>{q, batch, along_k ? outer : inner};
   else return converted_operand<T, S, along_k>{q, batch, along_k ? outer : inner};
@@ -146,7 +147,7 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
 
   template <int Which, class Strides> FORMWORK_INLINE static auto operand(launch_context const& ctx) {
     if constexpr (tape_prologue<Tape, Which>::is_there) return prologue<Which, Strides>{ctx};
-    else return detail::make_operand<T, stored<Which>, Strides>(ctx.arguments[Which]);
+    else return detail::make_operand<T, stored<Which>, Strides, Which == 0 ? M : N, K>(ctx.arguments[Which]);
   }
 
   FORMWORK_HIDDEN static void run(launch_context const& ctx) {
