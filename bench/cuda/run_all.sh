@@ -4,9 +4,10 @@
 #   run_all.sh build       configures for the GPU found here and compiles tests and benchmarks into build/gpu
 #   run_all.sh test        the tests labelled gpu; records the instructions' answers
 #   run_all.sh sanitize    memcheck and racecheck of the instructions and of a small training
-#   run_all.sh bench       the benchmarks, and one table of them
+#   run_all.sh bench       the benchmarks, PyTorch beside them where python3 has it, and one table of all
+#   run_all.sh peers       PyTorch again by itself, and the table
 #   run_all.sh train       the example, 300 steps
-#   run_all.sh [all]       all of these in order; each alone takes minutes on 16 cores
+#   run_all.sh [all]       all of these in order, peers within bench; each alone takes minutes on 16 cores
 # Logs, the table (table.md) and instructions.golden go to $OUT, or to build/gpu/out. JOBS: compilations at a time.
 # LIMIT: seconds for each program, 500 unless set. Ends with status 1 where a part failed, after the others have run.
 set -uo pipefail
@@ -102,21 +103,43 @@ sanitize() {
   done
 }
 
-# One line for each benchmark: its median, what it reached, the limit measured in the same run, the peer's time over its own.
+# One line for each benchmark: its median, what it reached, the limit measured in the same run, the peer's time over its own,
+# and that of the fastest PyTorch; then PyTorch's own lines. What was not measured is blank.
 table() {
-  echo "| benchmark | median us | TFLOP/s or GB/s | limit | of limit | peer TFLOP/s | peer's time / ours | tokens/s |"
-  echo "|---|---|---|---|---|---|---|---|"
   cat "$out"/bench_*.json 2>/dev/null | awk '
-    function show() {
-      if (name != "" && ("median_us" in v))
-        printf "| %s | %.1f | %.1f | %.1f | %.3f | %s | %s | %s |\n", name, v["median_us"], ("TFLOP/s" in v) ? v["TFLOP/s"] : v["GB/s"], v["limit"], v["of_limit"],
-          ("peer_TFLOP/s" in v) ? sprintf("%.1f", v["peer_TFLOP/s"]) : "", ("to_peer" in v) ? sprintf("%.2f", v["to_peer"]) : "", ("tokens/s" in v) ? sprintf("%.0f", v["tokens/s"]) : ""
-      name = ""
+    function figure(key, format) { return (key in v) ? sprintf(format, v[key]) : "" }
+    function show(  plain, rate) {
+      if (name != "" && ("median_us" in v)) {
+        rate = ("TFLOP/s" in v) ? figure("TFLOP/s", "%.1f") : figure("GB/s", "%.1f")
+        if (peer == "") {
+          plain = name
+          sub(/\/launches:[0-9]+/, "", plain)
+          row[++rows] = sprintf("| %s | %.1f | %s | %s | %s | %s | %s", name, v["median_us"], rate, figure("limit", "%.1f"), figure("of_limit", "%.3f"), figure("peer_TFLOP/s", "%.1f"), figure("to_peer", "%.2f"))
+          last[rows] = figure("tokens/s", "%.0f")
+          time[rows] = v["median_us"]
+          named[rows] = plain
+        } else {
+          sub(/^PyTorch /, "", peer)
+          theirs[++peers] = sprintf("| %s | %s | %.1f | %s | %s |", name, peer, v["median_us"], rate, figure("tokens/s", "%.0f"))
+          if (!(name in best) || v["median_us"] < best[name]) best[name] = v["median_us"]
+        }
+      }
+      name = peer = ""
       split("", v)
     }
     /^ *"name":/ { show(); name = $2; gsub(/[",]/, "", name); sub(/\/iterations:[0-9]+/, "", name); sub(/\/manual_time/, "", name); next }
+    /^ *"peer":/ { peer = $0; sub(/^ *"peer": *"/, "", peer); sub(/",? *$/, "", peer); next }
     /^ *"[A-Za-z_\/]+": *[-+0-9.e]+,?$/ { key = $1; gsub(/[":]/, "", key); value = $2; sub(/,/, "", value); v[key] = value + 0 }
-    END { show() }'
+    END {
+      show()
+      print "| benchmark | median us | TFLOP/s or GB/s | limit | of limit | peer TFLOP/s | peer\047s time / ours | PyTorch\047s best / ours | tokens/s |"
+      print "|---|---|---|---|---|---|---|---|---|"
+      for (i = 1; i <= rows; ++i) printf "%s | %s | %s |\n", row[i], (named[i] in best && time[i] > 0) ? sprintf("%.2f", best[named[i]] / time[i]) : "", last[i]
+      if (peers == 0) exit
+      print "\n| benchmark | PyTorch | median us | TFLOP/s or GB/s | tokens/s |"
+      print "|---|---|---|---|---|"
+      for (i = 1; i <= peers; ++i) print theirs[i]
+    }'
 }
 
 bench() {
@@ -124,6 +147,20 @@ bench() {
   for name in training_step_4 attend contract contract_fused ops training_step_16; do
     run "bench_$name" "$build/bench/cuda/$name" "--benchmark_out=$out/bench_$name.json" --benchmark_out_format=json ${FILTER:+--benchmark_filter=$FILTER}
   done
+  peers
+}
+
+peers() {
+  local part
+  rm -f "$out"/bench_torch_*.json
+  table >"$out/table.md"  # what there is, should time run out
+  if python3 -c 'import torch' 2>/dev/null; then
+    for part in attend ops steps; do
+      run "bench_torch_$part" python3 bench/cuda/torch_peers.py "$part" --json "$out/bench_torch_$part.json" ${FILTER:+--filter=$FILTER}
+    done
+  else
+    echo "== PyTorch: SKIPPED: python3 has none"
+  fi
   table | tee "$out/table.md"
 }
 
@@ -141,7 +178,7 @@ if [ "$part" = configure ]; then
 fi
 machine
 case $part in
-  build | test | sanitize | bench | train) parts=("$part") ;;
+  build | test | sanitize | bench | peers | train) parts=("$part") ;;
   all) parts=(build test sanitize bench train) ;;
   *) sed -n '2,12p' "$0"; exit 2 ;;
 esac
