@@ -25,6 +25,8 @@ struct minimum;
 struct mean;
 struct index_along;
 struct gather;
+struct pick;
+struct cross_entropy;
 struct replace_rows;
 }  // namespace call
 

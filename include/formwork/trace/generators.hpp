@@ -55,10 +55,20 @@ template <long Size, typed_value Indices> constexpr auto one_hot(Indices const& 
   return unsqueeze<-1>(indices) == iota<Size>(indices);
 }
 
-// x[..., indices[...]]: one element of every row, (..., C) and (...) -> (...). Fused as a masked sum.
-template <typed_value X, typed_value Indices> constexpr auto pick(X const& x, Indices const& indices) {
+namespace detail {
+constexpr bool one_per_row(dims const& rows, dims const& x) {
+  bool same = x.rank + 1 == rows.rank;
+  for (int i = 0; same && i < x.rank; ++i) same = x.size[i] == rows.size[i];
+  return same;
+}
+}  // namespace detail
+
+// x[..., indices[...]]: one element of every row, (..., C) and (...) -> (...). Fused as a masked sum. Call: what errors name.
+template <class Call = call::pick, typed_value X, typed_value Indices> constexpr auto pick(X const& x, Indices const& indices) {
   using from = typename value_of<X>::shape_type;
-  return squeeze<-1>(sum<-1>(select(one_hot<from::value[-1]>(indices), x, 0)));
+  using at = typename value_of<Indices>::shape_type;
+  if constexpr (require<detail::one_per_row(from::value, at::value), error::shapes_do_not_match<Call, from, at>>)
+    return squeeze<-1>(sum<-1>(select(one_hot<from::value[-1]>(indices), x, 0)));
 }
 
 }  // namespace formwork

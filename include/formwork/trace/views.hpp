@@ -92,7 +92,8 @@ template <int Axis, class First, class... Rest> struct concatenated_shape {
 template <int Axis, typed_value X, typed_value... Y> constexpr auto concatenate(X const& x, Y const&... y) {
   using from = typename value_of<X>::shape_type;
   using joined = detail::concatenated_shape<Axis, from, typename value_of<Y>::shape_type...>;
-  if constexpr (require<joined::fits(), error::shapes_do_not_match<call::concatenate, from, typename value_of<Y>::shape_type...>> &&
+  if constexpr (require<axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::concatenate, from, error::axis<Axis>>> &&
+                require<joined::fits(), error::shapes_do_not_match<call::concatenate, from, typename value_of<Y>::shape_type...>> &&
                 require<((X::type == Y::type) && ...),
                                 error::element_types_do_not_match<call::concatenate, value_of<X>, value_of<Y>...>>) {
     using to = shape_from<joined>;
