@@ -43,6 +43,19 @@ TEST_CASE("simplify: random numbers are never shared") {
   CHECK(largest(run_program(g, program_data(g)).output(0)) > 0);
 }
 
+TEST_CASE("simplify: casts by way of a type that holds every number go") {
+  auto casts = [](auto f) { return count(simplified<one<shape<3>>>(f), kind::cast); };
+  CHECK(casts([](auto const& m, auto const&) { return cast<dtype::f32>(cast<dtype::f64>(m.a)); }) == 0);
+  CHECK(casts([](auto const& m, auto const&) { return cast<dtype::bf16>(cast<dtype::f64>(m.a)); }) == 1);
+  CHECK(casts([](auto const& m, auto const&) { return cast<dtype::f64>(cast<dtype::f32>(cast<dtype::f32>(cast<dtype::bf16>(m.a)))); }) == 2);
+  // These round.
+  CHECK(casts([](auto const& m, auto const&) { return cast<dtype::f32>(cast<dtype::bf16>(m.a)); }) == 2);
+  CHECK(casts([](auto const& m, auto const&) { return cast<dtype::f16>(cast<dtype::bf16>(m.a)); }) == 2);
+  CHECK(casts([](auto const& m, auto const&) { return cast<dtype::f32>(cast<dtype::i32>(m.a)); }) == 2);
+  static_assert(holds_all_of(dtype::bf16, dtype::u8) && holds_all_of(dtype::f64, dtype::i32) && holds_all_of(dtype::i32, dtype::boolean));
+  static_assert(!holds_all_of(dtype::f32, dtype::i32) && !holds_all_of(dtype::f64, dtype::i64) && !holds_all_of(dtype::boolean, dtype::u8));
+}
+
 TEST_CASE("simplify: dead code goes, parameters and inputs stay") {
   graph g = simplified<two<shape<3>, shape<3>>, numbers<shape<2>>>([](auto const& m, auto const&) {
     auto dead = exp(m.b) * 2;

@@ -107,6 +107,18 @@ constexpr std::string_view name_of(dtype t) {
 
 constexpr bool is_floating(dtype t) { return t == dtype::f32 || t == dtype::f64 || t == dtype::bf16 || t == dtype::f16; }
 
+// Every number of type x is one of type wide.
+constexpr bool holds_all_of(dtype wide, dtype x) {
+  if (wide == x || x == dtype::boolean) return true;
+  switch (x) {
+    case dtype::u8: return wide != dtype::boolean;  // 8 bits: bf16 has just these
+    case dtype::bf16: case dtype::f16: return wide == dtype::f32 || wide == dtype::f64;
+    case dtype::f32: return wide == dtype::f64;
+    case dtype::i32: return wide == dtype::f64 || wide == dtype::i64;
+    default: return false;
+  }
+}
+
 // The type that sums and statistics of elements have: 16 bits are too few.
 constexpr dtype accumulation_of(dtype t) { return t == dtype::bf16 || t == dtype::f16 ? dtype::f32 : t; }
 

@@ -22,7 +22,8 @@ constexpr auto cross_entropy(Logits const& logits, Targets const& targets) {
 template <typed_value Logits, typed_value Targets, typed_value Lengths>
 constexpr auto cross_entropy(Logits const& logits, Targets const& targets, Lengths const& lengths) {
   auto exists = index_along<1>(targets) < unsqueeze<-1>(lengths);
-  auto all = sum<>(select(exists, squeeze<-1>(log_sum_exp<-1>(logits)) - pick<call::cross_entropy>(logits, targets), 0));
+  auto each = squeeze<-1>(log_sum_exp<-1>(logits)) - pick<call::cross_entropy>(logits, targets);
+  auto all = sum<>(select(exists, each, 0));
   auto times = sum<>(cast<dtype::f32>(max(min(lengths, Targets::shape[1]), 0)));
   return reshape<>(reshape<>(all) / max(reshape<>(times), 1));
 }
@@ -71,7 +72,8 @@ constexpr auto linear_cross_entropy(H const& h, Head const& head, Targets const&
   } else {
     auto loss = [&](auto const& x, auto const& at, auto const& counts) {
       auto logits = head(x);
-      return reshape<>(sum<>(select(counts > 0, squeeze<-1>(log_sum_exp<-1>(logits)) - pick<call::cross_entropy>(logits, at), 0)));
+      auto each = squeeze<-1>(log_sum_exp<-1>(logits)) - pick<call::cross_entropy>(logits, at);
+      return reshape<>(sum<>(select(counts > 0, each, 0)));
     };
     auto exists = cast<dtype::i32>(index_along<1>(targets) < unsqueeze<-1>(lengths));
     auto times = sum<>(cast<dtype::f32>(max(min(lengths, Targets::shape[1]), 0)));

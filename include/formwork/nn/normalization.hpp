@@ -16,25 +16,31 @@ namespace formwork {
 // exp(x) / sum(exp(x)) along an axis, safe for large |x|: moving x by its maximum changes neither value nor
 // gradient.
 template <int Axis = -1, typed_value X> constexpr auto softmax(X const& x) {
-  auto e = exp(x - stop_gradient(maximum<Axis>(x)));
-  return e * reciprocal(sum<Axis>(e));
+  if constexpr (detail::axes_exist<call::softmax, typename value_of<X>::shape_type, Axis>) {
+    auto e = exp(x - stop_gradient(maximum<Axis>(x)));
+    return e * reciprocal(sum<Axis>(e));
+  }
 }
 
 // log(softmax(x)) along an axis, without the loss of small probabilities.
 template <int Axis = -1, typed_value X> constexpr auto log_softmax(X const& x) {
-  return x - log_sum_exp<Axis>(x);
+  if constexpr (detail::axes_exist<call::log_softmax, typename value_of<X>::shape_type, Axis>)
+    return x - log_sum_exp<Axis>(x);
 }
 
 // (x - mean) / sqrt(variance + epsilon) along an axis; the variance is the biased one, of centred values
 // (Ba et al. 2016, eq. 3).
 template <int Axis = -1, typed_value X> constexpr auto standardize(X const& x, double epsilon = 1e-5) {
-  auto centred = x - mean<Axis>(x);
-  return centred * rsqrt(mean<Axis>(square(centred)) + epsilon);
+  if constexpr (detail::axes_exist<call::standardize, typename value_of<X>::shape_type, Axis>) {
+    auto centred = x - mean<Axis>(x);
+    return centred * rsqrt(mean<Axis>(square(centred)) + epsilon);
+  }
 }
 
 // x / sqrt(mean(x^2) + epsilon) along an axis (Zhang & Sennrich 2019, eq. 4).
 template <int Axis = -1, typed_value X> constexpr auto divide_by_rms(X const& x, double epsilon = 1e-5) {
-  return x * rsqrt(mean<Axis>(square(x)) + epsilon);
+  if constexpr (detail::axes_exist<call::divide_by_rms, typename value_of<X>::shape_type, Axis>)
+    return x * rsqrt(mean<Axis>(square(x)) + epsilon);
 }
 
 // What the normalizations add to a variance; a model's configuration has the same member.

@@ -1,4 +1,4 @@
-// simplify: constants folded, neutral elements removed, views composed, equal nodes shared, dead nodes dropped.
+// simplify: constants folded, neutral elements removed, views and casts composed, equal nodes shared, dead nodes dropped.
 // Algebra that changes rounding beyond reassociating constants is left alone; x * 0 is 0 for every finite x.
 #pragma once
 
@@ -113,7 +113,11 @@ constexpr int simplify_map(graph& g, node n) {
 constexpr int simplify_node(graph& g, node n, bool alone) {
   switch (n.what) {
     case kind::map: return simplify_map(g, n);
-    case kind::cast: return build::cast(g, n.in[0], n.type);
+    case kind::cast: {  // what a wider type holds exactly is rounded once
+      node const& m = g[n.in[0]];
+      const bool exact = m.what == kind::cast && holds_all_of(m.type, g[m.in[0]].type);
+      return build::cast(g, exact ? m.in[0] : n.in[0], n.type);
+    }
     case kind::broadcast: {
       int x = n.in[0];
       if (g[x].shape == n.shape) return x;

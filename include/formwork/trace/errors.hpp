@@ -23,6 +23,12 @@ struct sum;
 struct maximum;
 struct minimum;
 struct mean;
+struct variance;
+struct log_sum_exp;
+struct softmax;
+struct log_softmax;
+struct standardize;
+struct divide_by_rms;
 struct index_along;
 struct gather;
 struct pick;
@@ -43,6 +49,7 @@ template <int Count> struct indices;
 template <class Call, class... Shape> struct shapes_do_not_match;
 template <class Call, class... Argument> struct element_types_do_not_match;     // cast one of them: cast<dtype::f32>(x)
 template <class Call, class Shape, class Axis> struct axis_is_out_of_range;     // -1 is the last one
+template <class Call, class Shape, class Axis> struct axis_is_not_of_size_one;
 template <class Call, class From, class To> struct number_of_elements_differs;
 template <class Call, class Shape, class Axes> struct axes_are_not_a_permutation;
 template <class Call, class Shape, class Given> struct needs_one_index_per_axis;

@@ -37,10 +37,14 @@ template <int Rank, int... Axis> constexpr int missing_axis() {
   return bad;
 }
 
+template <class Call, class Shape, int... Axis>
+inline constexpr bool axes_exist =
+    require<missing_axis<Shape::rank, Axis...>() == 0,
+            error::axis_is_out_of_range<Call, Shape, error::axis<missing_axis<Shape::rank, Axis...>()>>>;
+
 template <kind What, class Call, int... Axis, class X> constexpr auto reduce(X const& x) {
   using from = typename value_of<X>::shape_type;
-  constexpr int missing = missing_axis<from::rank, Axis...>();
-  if constexpr (require<missing == 0, error::axis_is_out_of_range<Call, from, error::axis<missing>>>) {
+  if constexpr (axes_exist<Call, from, Axis...>) {
     using to = reduced_shape<from, Axis...>;
     return value<X::type, shape_from<to>>{x.g, build::reduce(*x.g, What, x.id, to::mask())};
   }
@@ -67,24 +71,29 @@ template <int... Axis, typed_value X> constexpr auto mean(X const& x) {
 
 // The biased variance (divided by n), from centred values.
 template <int... Axis, typed_value X> constexpr auto variance(X const& x) {
-  auto centred = x - mean<Axis...>(x);
-  return mean<Axis...>(centred * centred);
+  if constexpr (detail::axes_exist<call::variance, typename value_of<X>::shape_type, Axis...>) {
+    auto centred = x - mean<Axis...>(x);
+    return mean<Axis...>(centred * centred);
+  }
 }
 
 // log(sum(exp(x))), safe for large |x|.
 template <int... Axis, typed_value X> constexpr auto log_sum_exp(X const& x) {
-  auto top = stop_gradient(maximum<Axis...>(x));
-  return log(sum<Axis...>(exp(x - top))) + top;
+  if constexpr (detail::axes_exist<call::log_sum_exp, typename value_of<X>::shape_type, Axis...>) {
+    auto top = stop_gradient(maximum<Axis...>(x));
+    return log(sum<Axis...>(exp(x - top))) + top;
+  }
 }
 
 // Removes an axis of size 1.
 template <int Axis, typed_value X> constexpr auto squeeze(X const& x) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (require<axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::squeeze, from, error::axis<Axis>>>) {
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      constexpr int axis = axis_of<Axis, from::rank>;
-      return reshape<from::value.size[static_cast<int>(I) < axis ? I : I + 1]...>(x);
-    }(std::make_index_sequence<static_cast<std::size_t>(from::rank - 1)>{});
+  if constexpr (detail::axes_exist<call::squeeze, from, Axis>) {
+    if constexpr (require<from::value[Axis] == 1, error::axis_is_not_of_size_one<call::squeeze, from, error::axis<Axis>>>)
+      return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        constexpr int axis = axis_of<Axis, from::rank>;
+        return reshape<from::value.size[static_cast<int>(I) < axis ? I : I + 1]...>(x);
+      }(std::make_index_sequence<static_cast<std::size_t>(from::rank - 1)>{});
   }
 }
 

@@ -59,8 +59,8 @@ template <int Axis, long First, long Size, typed_value X> constexpr auto slice(X
 template <int Axis, long Parts, typed_value X> constexpr auto split(X const& x) {
   using from = typename value_of<X>::shape_type;
   if constexpr (require<axis_fits<Axis, from::rank>, error::axis_is_out_of_range<call::split, from, error::axis<Axis>>>) {
-    constexpr long size = from::value[Axis] / Parts;
-    if constexpr (require<size * Parts == from::value[Axis],
+    constexpr long size = Parts > 0 ? from::value[Axis] / Parts : 0;
+    if constexpr (require<(Parts > 0 && size * Parts == from::value[Axis]),
                                   error::axis_does_not_split_into_equal_parts<call::split, from, error::axis<Axis>, error::parts<Parts>>>)
       return [&]<std::size_t... I>(std::index_sequence<I...>) {
         return std::array{slice<Axis, static_cast<long>(I) * size, size>(x)...};
