@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""PyTorch on the CPU beside bench/training_step and bench/ops: GPT training steps and single operations, f32.
+"""PyTorch on the CPU beside bench/training_step, bench/attend and bench/ops: GPT training steps, attention and single
+operations, f32.
 
-Usage: OMP_NUM_THREADS=2 python3 bench/peers/torch_step.py [steps|ops|all] [--compile] [--repeat N]
+Usage: OMP_NUM_THREADS=2 python3 bench/peers/torch_step.py [steps|attention|ops|all] [--compile] [--repeat N]
 
 Prints the median, minimum and maximum milliseconds of each line. Run it in turn with the C++ benchmarks on the same
 idle machine: two busy thread pools on the same cores measure each other.
@@ -16,6 +17,15 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 
+def causal_attention(q, k, v):
+    """(batch, heads, time, width) each."""
+    if hasattr(F, "scaled_dot_product_attention"):
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    score = (q @ k.transpose(-2, -1)) / math.sqrt(q.shape[-1])
+    hidden = torch.ones(q.shape[-2], q.shape[-2], dtype=torch.bool).triu(1)
+    return score.masked_fill(hidden, float("-inf")).softmax(-1) @ v
+
+
 class Block(nn.Module):
     def __init__(self, width, heads):
         super().__init__()
@@ -27,12 +37,7 @@ class Block(nn.Module):
     def forward(self, x):
         b, t, c = x.shape
         q, k, v = (part.view(b, t, self.heads, c // self.heads).transpose(1, 2) for part in self.qkv(self.attention_norm(x)).split(c, 2))
-        if hasattr(F, "scaled_dot_product_attention"):
-            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        else:
-            score = (q @ k.transpose(-2, -1)) / math.sqrt(c // self.heads)
-            hidden = torch.ones(t, t, dtype=torch.bool).triu(1)
-            y = score.masked_fill(hidden, float("-inf")).softmax(-1) @ v
+        y = causal_attention(q, k, v)
         x = x + self.projection(y.transpose(1, 2).reshape(b, t, c))
         return x + self.down(F.gelu(self.up(self.mlp_norm(x)), approximate="tanh"))
 
@@ -79,19 +84,19 @@ def step(name, vocabulary, context, layers, heads, width, batch, time_, argument
     measure(name, once, arguments.repeat)
 
 
-def both(name, function, inputs, arguments):
+def both(name, function, inputs, arguments, names=("{} forward", "{} forward and backward")):
     """Forward alone, then forward and backward."""
     y = function(*inputs)
     dy = torch.randn_like(y)
     with torch.no_grad():
-        measure(name + " forward", lambda: function(*inputs), arguments.repeat)
+        measure(names[0].format(name), lambda: function(*inputs), arguments.repeat)
 
     def run():
         for x in inputs:
             x.grad = None
         function(*inputs).backward(dy)
 
-    measure(name + " forward and backward", run, arguments.repeat)
+    measure(names[1].format(name), run, arguments.repeat)
 
 
 def ops(arguments):
@@ -104,14 +109,19 @@ def ops(arguments):
     both("GELU-tanh [4096 x 3072]", wrap(lambda x: F.gelu(x, approximate="tanh")), [random(4096, 3072)], arguments)
     targets = torch.randint(0, 50257, (256,))
     both("cross-entropy [256 x 50257]", wrap(lambda x: F.cross_entropy(x, targets)), [random(256, 50257)], arguments)
-    if hasattr(F, "scaled_dot_product_attention"):
-        heads = [random(4, 12, 1024, 64) for _ in range(3)]
-        both("causal attention (4, 12, 1024, 64)", lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), heads, arguments)
+
+
+def attention(arguments):
+    """Named as bench/attend names them: batch x heads / groups x queries x keys x width."""
+    for b, h, t, d in (4, 12, 1024, 64), (8, 6, 256, 64), (16, 4, 128, 32):
+        heads = [torch.randn(b, h, t, d, requires_grad=True) for _ in range(3)]
+        run = torch.compile(causal_attention) if arguments.compile else causal_attention
+        both(f"{b}x{h}/{h}x{t}x{t}x{d}", run, heads, arguments, ("forward/{}", "both/{}"))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", default="all", choices=["steps", "ops", "all"])
+    parser.add_argument("what", nargs="?", default="all", choices=["steps", "attention", "ops", "all"])
     parser.add_argument("--compile", action="store_true", help="through torch.compile")
     parser.add_argument("--repeat", type=int, default=7)
     arguments = parser.parse_args()
@@ -119,6 +129,8 @@ def main():
     if arguments.what in ("steps", "all"):
         step("gpt 6 layers, 384 wide, 8 x 256", 256, 256, 6, 6, 384, 8, 256, arguments)
         step("gpt2 124M, 4 x 64", 50257, 1024, 12, 12, 768, 4, 64, arguments)
+    if arguments.what in ("attention", "all"):
+        attention(arguments)
     if arguments.what in ("ops", "all"):
         ops(arguments)
 
