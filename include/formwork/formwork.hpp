@@ -154,6 +154,7 @@
 #include "backend/cpu/simd_exp.hpp"
 #include "backend/cpu/simd_log.hpp"
 #include "backend/cpu/simd_pow.hpp"
+#include "backend/cpu/simd_tile.hpp"
 #include "backend/cpu/simd_trig.hpp"
 #include "backend/cpu/simd_erf.hpp"
 #include "backend/cpu/simd_math.hpp"

@@ -70,6 +70,7 @@ bool same(float a, float b) { return (std::isnan(a) && std::isnan(b)) || (a == b
 
 TEST_CASE("simd_math: errors in ulps") {
   CHECK(worst_of_widths(PACKED(exp), EXACT(exp), -87.33654f, 90.0f) <= 2);
+  CHECK(worst_of_widths(PACKED(exp_of_negative), EXACT(exp), -87.33654f, -1e-40f) <= 2);
   CHECK(worst_of_widths(PACKED(expm1), EXACT(expm1), -120.0f, 90.0f) <= 2);
   CHECK(worst_of_widths(PACKED(tanh), EXACT(tanh), -50.0f, 50.0f) <= 2);
   CHECK(worst_of_widths(PACKED(erf), EXACT(erf), -10.0f, 10.0f) <= 2);
@@ -139,6 +140,10 @@ TEST_CASE("simd_math: special values") {
   CHECK(same(at(PACKED(exp), -104.0f), 0.0f));
   CHECK(same(at(PACKED(exp), -1e30f), 0.0f));
   CHECK(at(PACKED(exp), 0.0f) == 1.0f);
+  CHECK(at(PACKED(exp_of_negative), 0.0f) == 1.0f);
+  CHECK(same(at(PACKED(exp_of_negative), -104.0f), 0.0f));
+  CHECK(same(at(PACKED(exp_of_negative), -infinity), 0.0f));
+  CHECK(std::isnan(at(PACKED(exp_of_negative), nan_value)));
   CHECK(at(PACKED(exp), 88.9f) == infinity);
   CHECK(at(PACKED(exp), infinity) == infinity);
   CHECK(at(PACKED(exp), -87.33654f) >= std::numeric_limits<float>::min());

@@ -8,22 +8,15 @@
 #include <utility>
 
 #include "../../kernels/attend_schedule.hpp"
-#include "simd.hpp"
 #include "simd_shuffle.hpp"
+#include "simd_tile.hpp"
 
 namespace formwork::cpu::attention {
 
+using detail::load_whole, detail::store_whole;
 using index = std::ptrdiff_t;
 
 template <class T> inline constexpr attend_schedule schedule = attend_schedule_for(sizeof(T));
-
-// A whole vector in one instruction; gcc may copy 32 bytes of memcpy in two halves through the stack.
-template <class T> FORMWORK_INLINE pack<T, native_width<T>> load_whole(const T* p) {
-  return pack<T, native_width<T>>(*reinterpret_cast<const typename pack<T, native_width<T>>::vector*>(p));
-}
-template <class T> FORMWORK_INLINE void store_whole(pack<T, native_width<T>> x, T* p) {
-  *reinterpret_cast<typename pack<T, native_width<T>>::vector*>(p) = x.v;
-}
 
 template <class T> struct product_operands {
   const T* a; index a_row, a_depth;      // A(r, d) = a[r a_row + d a_depth]
@@ -55,10 +48,13 @@ FORMWORK_INLINE void product_tile(const product_operands<T>& o, int row, int tai
     }
     FORMWORK_UNROLL_HOST
     for (int r = 0; r < Rows; ++r) {
-      vector y(a[r * a_row] - typename vector::vector{});      // x - 0 is x for every x: one broadcast load
+      const vector y = detail::broadcast(a[r * a_row]);
       FORMWORK_UNROLL_HOST
       for (int v = 0; v < Vectors; ++v) sum[r][v] = fma(y, x[v], sum[r][v]);
+      detail::keep(y);
     }
+    FORMWORK_UNROLL_HOST
+    for (int v = 0; v < Vectors; ++v) detail::keep(x[v]);
   }
   FORMWORK_UNROLL_HOST
   for (int r = 0; r < Rows; ++r)

@@ -64,7 +64,7 @@ template <class T, class Score>
     [[maybe_unused]] attend_at_queries there{at.batch, at.head, at.query + first, at.key};
     for (int k = 0; k < keys; ++k) {
       T* p = s + k * stride + first;
-      const vector e = exp(vector::load(p) - base);
+      const vector e = exp_of_negative(vector::load(p) - base);
       e.store(p);
       total += e;
       if constexpr (weighs<Score>()) {
@@ -75,6 +75,7 @@ template <class T, class Score>
     const vector factor = exp(before - base);
     (vector::load(sum + first) * factor + total).store(sum + first);
     most.store(highest + first);
+    if (all(most == before)) continue;
     for (int d = 0; d < width; ++d) {
       T* p = out + d * stride + first;
       (vector::load(p) * factor).store(p);

@@ -90,9 +90,9 @@ FORMWORK_INLINE void finish_tile(Epilogue const& epilogue, std::ptrdiff_t batch,
   for (int y = 0; y < rows; ++y, tile += TileColumns) {
     int x = 0;
     for (; x + lanes <= width; x += lanes)
-      epilogue(batch, row + y, column + x, load_whole<pack<T, lanes>>(tile + x), lanes);
+      epilogue(batch, row + y, column + x, load_whole(tile + x), lanes);
     if constexpr (Ragged)
-      if (x < width) epilogue(batch, row + y, column + x, load_whole<pack<T, lanes>>(tile + x), width - x);
+      if (x < width) epilogue(batch, row + y, column + x, load_whole(tile + x), width - x);
   }
 }
 

@@ -5,31 +5,9 @@
 #include <type_traits>
 #include <utility>
 
-#include "simd.hpp"
+#include "simd_tile.hpp"
 
 namespace formwork::cpu::detail {
-
-// x in every lane. (x - 0 is x for every x, so that nothing but the broadcast is left.)
-template <class T, int Width> FORMWORK_INLINE pack<T, Width> broadcast(T x) {
-  return pack<T, Width>(x - typename pack<T, Width>::vector{});
-}
-
-// Ends no value's life before this point. Without it g++ 12 lets a multiply-add overwrite a factor at its
-// last use and copies the sum back: 10 register moves per 24 multiply-adds, a seventh of the speed.
-template <class T, int Width> FORMWORK_INLINE void keep([[maybe_unused]] pack<T, Width> const& x) {
-#if defined(__AVX512F__)
-  const auto value = x.v;
-  asm volatile("" : : "v"(value));
-#endif
-}
-
-// A whole vector at any address. (A copy of 32 bytes becomes two halves through the stack with g++ -mavx2.)
-template <class Pack, class T> FORMWORK_INLINE Pack load_whole(const T* p) {
-  return Pack(*reinterpret_cast<const typename Pack::vector*>(p));
-}
-template <class Pack, class T> FORMWORK_INLINE void store_whole(Pack const& x, T* p) {
-  *reinterpret_cast<typename Pack::vector*>(p) = x.v;
-}
 
 // f(0), ..., f(Count - 1), unrolled whatever the optimisation level.
 template <int Count, class Function> FORMWORK_INLINE void unrolled(Function f) {
@@ -90,7 +68,7 @@ template <class T, int Panel> struct tile_errands {
     --copies;
     unrolled<Panel / lanes>([&](auto v) {
       __builtin_prefetch(from + ahead * stride + v * lanes, 0, 2);
-      store_whole(load_whole<pack<T, lanes>>(from + v * lanes), to + v * lanes);
+      store_whole(load_whole(from + v * lanes), to + v * lanes);
     });
     from += stride;
     to += Panel;
@@ -112,16 +90,16 @@ template <class T, int Rows, int Vectors>
   using vector = pack<T, lanes>;
   vector sum[Rows * Vectors];
   if (resume)
-    unrolled<Rows * Vectors>([&](auto i) { sum[i] = load_whole<vector>(c + i * lanes); });
+    unrolled<Rows * Vectors>([&](auto i) { sum[i] = load_whole(c + i * lanes); });
   else
     unrolled<Rows * Vectors>([&](auto i) { sum[i] = vector(typename vector::vector{}); });
   const auto step = [&](auto u) __attribute__((always_inline)) {
     vector row[Vectors];
     unrolled<Vectors>([&](auto j) {
-      row[j] = load_whole<vector>(b + (u * Vectors + j) * lanes);
+      row[j] = load_whole(b + (u * Vectors + j) * lanes);
     });
     unrolled<Rows>([&](auto r) {
-      const vector factor = broadcast<T, lanes>(a[u * Rows + r]);
+      const vector factor = broadcast(a[u * Rows + r]);
       unrolled<Vectors>([&](auto j) {
         constexpr int i = r * Vectors + j;
         sum[i] = fma(factor, row[j], sum[i]);

@@ -84,7 +84,7 @@ template <class T, int Panel>
       const T* from = source + begin + k * stride;
       if (begin + Panel <= extent) {
         for (int n = k; n < end; ++n, to += Panel, from += stride)
-          unrolled<Panel / lanes>([&](auto v) { store_whole(load_whole<pack<T, lanes>>(from + v * lanes), to + v * lanes); });
+          unrolled<Panel / lanes>([&](auto v) { store_whole(load_whole<T, lanes>(from + v * lanes), to + v * lanes); });
       } else {
         for (int n = k; n < end; ++n, to += Panel, from += stride)
           for (int o = 0; o < Panel; ++o) to[o] = begin + o < extent ? from[o] : T(0);
@@ -102,10 +102,10 @@ template <class T, int Panel>
     for (int o = 0; o < Panel; o += lanes) {
       pack<T, lanes> row[lanes];
       if (o + lanes <= count)
-        unrolled<lanes>([&](auto i) { row[i] = load_whole<pack<T, lanes>>(source + (o + i) * stride + k); });
+        unrolled<lanes>([&](auto i) { row[i] = load_whole<T, lanes>(source + (o + i) * stride + k); });
       else
         unrolled<lanes>([&](auto i) {
-          row[i] = o + i < count ? load_whole<pack<T, lanes>>(source + (o + i) * stride + k) : pack<T, lanes>(T(0));
+          row[i] = o + i < count ? load_whole<T, lanes>(source + (o + i) * stride + k) : pack<T, lanes>(T(0));
         });
       transpose(row);
       unrolled<lanes>([&](auto i) { store_whole(row[i], panel + (k + i) * Panel + o); });

@@ -31,10 +31,10 @@ template <class T, int N, int K, class B, class Epilogue>
     std::fill_n(sums, row_vectors * lanes, T(0));
     const auto pass = [&]<int Depth>(std::integral_constant<int, Depth>, int k) {
       vector factor[Depth];
-      unrolled<Depth>([&](auto d) { factor[d] = broadcast<T, lanes>(a[k + d]); });
+      unrolled<Depth>([&](auto d) { factor[d] = broadcast<T>(a[k + d]); });
       const auto add = [&](std::ptrdiff_t c, int count) __attribute__((always_inline)) {
         T* at = sums + (c - column);
-        vector sum = load_whole<vector>(at);
+        vector sum = load_whole(at);
         unrolled<Depth>([&](auto d) {
           if constexpr (requires { b.address(batch, c, 0); }) __builtin_prefetch(b.address(batch, c, std::min(k + Depth + d, K - 1)), 0, 3);
           sum = fma(factor[d], b.template load<lanes>(batch, c, k + d, count), sum);
@@ -50,7 +50,7 @@ template <class T, int N, int K, class B, class Epilogue>
     if constexpr (K % row_depth != 0)
       for (; k < K; ++k) pass(std::integral_constant<int, 1>{}, k);
     for (std::ptrdiff_t c = column; c < end; c += lanes)
-      epilogue(batch, 0, c, load_whole<vector>(sums + (c - column)), static_cast<int>(std::min<std::ptrdiff_t>(lanes, end - c)));
+      epilogue(batch, 0, c, load_whole(sums + (c - column)), static_cast<int>(std::min<std::ptrdiff_t>(lanes, end - c)));
   }
 }
 
@@ -67,7 +67,7 @@ template <class T, int N, int K, class B, class Epilogue>
       vector sum[Columns];
       unrolled<Columns>([&](auto c) { sum[c] = vector(T(0)); });
       const auto add = [&](int k, int depth) __attribute__((always_inline)) {
-        const vector factor = load_whole<vector>(a + k);
+        const vector factor = load_whole(a + k);
         if constexpr (operand_in_memory<B>)
           unrolled<Columns>([&](auto c) { __builtin_prefetch(b.address(batch, std::min<std::ptrdiff_t>(column + j + c + row_ahead, N - 1), k), 0, 3); });
         unrolled<Columns>([&](auto c) { sum[c] = fma(factor, b.template load<lanes>(batch, column + j + c, k, depth), sum[c]); });

@@ -66,6 +66,12 @@ template <int Width> FORMWORK_INLINE pack<double, Width> exp(pack<double, Width>
   return detail::each(x, [](double a) { return math::exp(a); });
 }
 
+// The same for x <= 0.
+template <int Width> FORMWORK_INLINE pack<float, Width> exp_of_negative(pack<float, Width> x) {
+  return detail::exp_limited<true, false>(x);
+}
+template <int Width> FORMWORK_INLINE pack<double, Width> exp_of_negative(pack<double, Width> x) { return exp(x); }
+
 // e^x - 1 = 2^n (p + 1) - 1 with p = expm1(r), at most 2 ulp. Half of it is computed, so that 2^n may be 2^128.
 template <int Width> FORMWORK_INLINE pack<float, Width> expm1(pack<float, Width> x) {
   using p = pack<float, Width>;
