@@ -16,7 +16,7 @@ namespace formwork {
 // exp(x) / sum(exp(x)) along an axis, safe for large |x|: moving x by its maximum changes neither value nor
 // gradient.
 template <int Axis = -1, typed_value X> constexpr auto softmax(X const& x) {
-  if constexpr (detail::axes_exist<call::softmax, typename value_of<X>::shape_type, Axis>) {
+  if constexpr (axes_exist<call::softmax, typename value_of<X>::shape_type, Axis>) {
     auto e = exp(x - stop_gradient(maximum<Axis>(x)));
     return e * reciprocal(sum<Axis>(e));
   }
@@ -24,14 +24,14 @@ template <int Axis = -1, typed_value X> constexpr auto softmax(X const& x) {
 
 // log(softmax(x)) along an axis, without the loss of small probabilities.
 template <int Axis = -1, typed_value X> constexpr auto log_softmax(X const& x) {
-  if constexpr (detail::axes_exist<call::log_softmax, typename value_of<X>::shape_type, Axis>)
+  if constexpr (axes_exist<call::log_softmax, typename value_of<X>::shape_type, Axis>)
     return x - log_sum_exp<Axis>(x);
 }
 
 // (x - mean) / sqrt(variance + epsilon) along an axis; the variance is the biased one, of centred values
 // (Ba et al. 2016, eq. 3).
 template <int Axis = -1, typed_value X> constexpr auto standardize(X const& x, double epsilon = 1e-5) {
-  if constexpr (detail::axes_exist<call::standardize, typename value_of<X>::shape_type, Axis>) {
+  if constexpr (axes_exist<call::standardize, typename value_of<X>::shape_type, Axis>) {
     auto centred = x - mean<Axis>(x);
     return centred * rsqrt(mean<Axis>(square(centred)) + epsilon);
   }
@@ -39,7 +39,7 @@ template <int Axis = -1, typed_value X> constexpr auto standardize(X const& x, d
 
 // x / sqrt(mean(x^2) + epsilon) along an axis (Zhang & Sennrich 2019, eq. 4).
 template <int Axis = -1, typed_value X> constexpr auto divide_by_rms(X const& x, double epsilon = 1e-5) {
-  if constexpr (detail::axes_exist<call::divide_by_rms, typename value_of<X>::shape_type, Axis>)
+  if constexpr (axes_exist<call::divide_by_rms, typename value_of<X>::shape_type, Axis>)
     return x * rsqrt(mean<Axis>(square(x)) + epsilon);
 }
 

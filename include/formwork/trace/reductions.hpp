@@ -37,10 +37,15 @@ template <int Rank, int... Axis> constexpr int missing_axis() {
   return bad;
 }
 
+}  // namespace detail
+
+// Every axis is one of the shape; else an error that names the call.
 template <class Call, class Shape, int... Axis>
 inline constexpr bool axes_exist =
-    require<missing_axis<Shape::rank, Axis...>() == 0,
-            error::axis_is_out_of_range<Call, Shape, error::axis<missing_axis<Shape::rank, Axis...>()>>>;
+    require<detail::missing_axis<Shape::rank, Axis...>() == 0,
+            error::axis_is_out_of_range<Call, Shape, error::axis<detail::missing_axis<Shape::rank, Axis...>()>>>;
+
+namespace detail {
 
 template <kind What, class Call, int... Axis, class X> constexpr auto reduce(X const& x) {
   using from = typename value_of<X>::shape_type;
@@ -71,7 +76,7 @@ template <int... Axis, typed_value X> constexpr auto mean(X const& x) {
 
 // The biased variance (divided by n), from centred values.
 template <int... Axis, typed_value X> constexpr auto variance(X const& x) {
-  if constexpr (detail::axes_exist<call::variance, typename value_of<X>::shape_type, Axis...>) {
+  if constexpr (axes_exist<call::variance, typename value_of<X>::shape_type, Axis...>) {
     auto centred = x - mean<Axis...>(x);
     return mean<Axis...>(centred * centred);
   }
@@ -79,7 +84,7 @@ template <int... Axis, typed_value X> constexpr auto variance(X const& x) {
 
 // log(sum(exp(x))), safe for large |x|.
 template <int... Axis, typed_value X> constexpr auto log_sum_exp(X const& x) {
-  if constexpr (detail::axes_exist<call::log_sum_exp, typename value_of<X>::shape_type, Axis...>) {
+  if constexpr (axes_exist<call::log_sum_exp, typename value_of<X>::shape_type, Axis...>) {
     auto top = stop_gradient(maximum<Axis...>(x));
     return log(sum<Axis...>(exp(x - top))) + top;
   }
@@ -88,7 +93,7 @@ template <int... Axis, typed_value X> constexpr auto log_sum_exp(X const& x) {
 // Removes an axis of size 1.
 template <int Axis, typed_value X> constexpr auto squeeze(X const& x) {
   using from = typename value_of<X>::shape_type;
-  if constexpr (detail::axes_exist<call::squeeze, from, Axis>) {
+  if constexpr (axes_exist<call::squeeze, from, Axis>) {
     if constexpr (require<from::value[Axis] == 1, error::axis_is_not_of_size_one<call::squeeze, from, error::axis<Axis>>>)
       return [&]<std::size_t... I>(std::index_sequence<I...>) {
         constexpr int axis = axis_of<Axis, from::rank>;
