@@ -30,7 +30,7 @@ template <class Shape, int... Axis> struct reduced_shape {
   static constexpr long elements = Shape::value.elements() / value.elements();
 };
 
-// The first axis that a shape does not have; 0 where it has them all.
+// The first axis that a shape does not have, or 0.
 template <int Rank, int... Axis> constexpr int missing_axis() {
   int bad = 0;
   ((bad = bad == 0 && (Axis < -Rank || Axis >= Rank) ? Axis : bad), ...);
@@ -42,7 +42,7 @@ template <int Rank, int... Axis> constexpr int missing_axis() {
 // Every axis is one of the shape; else an error that names the call.
 template <class Call, class Shape, int... Axis>
 inline constexpr bool axes_exist =
-    require<detail::missing_axis<Shape::rank, Axis...>() == 0,
+    require<(axis_fits<Axis, Shape::rank> && ...),
             error::axis_is_out_of_range<Call, Shape, error::axis<detail::missing_axis<Shape::rank, Axis...>()>>>;
 
 namespace detail {
