@@ -3,7 +3,7 @@
 #   run_all.sh --collect   elsewhere, before: copies what the build needs from this system's packages into .carry/
 #   run_all.sh build       configures for the GPU found here and compiles tests and benchmarks into build/gpu
 #   run_all.sh test        the tests labelled gpu; records the instructions' answers
-#   run_all.sh sanitize    memcheck and racecheck of the instructions and of a small training
+#   run_all.sh sanitize    memcheck and racecheck of the instructions, the skeletons and a small training
 #   run_all.sh bench       the benchmarks, PyTorch beside them where python3 has it, and one table of all
 #   run_all.sh peers       PyTorch again by itself, and the table
 #   run_all.sh train       the example, 300 steps
@@ -84,7 +84,7 @@ configure() {
 build() {
   run configure bash bench/cuda/run_all.sh configure  # timeout starts programs, not functions
   # Tests first: what fails to compile must not hide the rest.
-  run compile_tests cmake --build "$build" -j "$jobs" --target gpu_instructions gpu_training -- "${keep_going[@]}"
+  run compile_tests cmake --build "$build" -j "$jobs" --target gpu_instructions gpu_training gpu_skeletons -- "${keep_going[@]}"
   run compile_bench cmake --build "$build" -j "$jobs" --target bench_cuda_contract bench_cuda_contract_fused bench_cuda_attend bench_cuda_ops bench_cuda_training_step_4 bench_cuda_training_step_16 -- "${keep_going[@]}"
 }
 
@@ -92,12 +92,14 @@ tests() {
   export FORMWORK_RECORD=$out/instructions.golden
   run instructions "$build/tests/gpu/gpu_instructions"
   run training "$build/tests/gpu/gpu_training"
+  run skeletons "$build/tests/gpu/gpu_skeletons"
 }
 
 sanitize() {
   local tool
   for tool in memcheck racecheck; do
     run "${tool}_instructions" compute-sanitizer --tool "$tool" --error-exitcode 9 "$build/tests/gpu/gpu_instructions"
+    run "${tool}_skeletons" compute-sanitizer --tool "$tool" --error-exitcode 9 "$build/tests/gpu/gpu_skeletons"
     run "${tool}_gpt_bf16" compute-sanitizer --tool "$tool" --error-exitcode 9 "$build/tests/gpu/gpu_training" "a GPT's steps: bf16*"
     run "${tool}_llama_f32" compute-sanitizer --tool "$tool" --error-exitcode 9 "$build/tests/gpu/gpu_training" "a Llama's steps: f32\, every bit of the products"
   done

@@ -12,7 +12,6 @@ void fault(warp const& w, instruction const& i, int lane, std::string const& wha
 
 std::byte* global_memory(warp& w, instruction const& i, int lane, std::uint64_t address, int bytes) {
   if (address % static_cast<unsigned>(bytes) != 0) fault(w, i, lane, "address " + std::to_string(address) + " is not a multiple of " + std::to_string(bytes));
-  if (any_address && address >= 4096) return reinterpret_cast<std::byte*>(address);
   auto at = w.of->memory.upper_bound(address);
   if (at == w.of->memory.begin() || (--at, address + static_cast<unsigned>(bytes) > at->first + at->second))
     fault(w, i, lane, "address " + std::to_string(address) + " is in no allocation" +

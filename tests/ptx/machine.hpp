@@ -17,8 +17,6 @@ namespace formwork::ptx {
 
 // The memory that kernels may touch: what was allocated, by its first byte.
 using allocations = std::map<std::uintptr_t, std::size_t>;
-// Or any memory of the process: for tests that run kernels on memory of their own.
-inline bool any_address = false;
 
 struct launch {
   kernel const* what = nullptr;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <span>
 #include <stdexcept>
 #include <string>
 
@@ -23,6 +24,9 @@ template <class T> class guarded_array {
   }
   T* get() const { return reinterpret_cast<T*>(all_.get() + zone); }
   T& operator[](std::size_t i) const { return get()[i]; }
+
+  // With the zones.
+  std::span<std::byte> whole() const { return {all_.get(), total()}; }
 
   // Throws wrote_outside with the buffer's name.
   void check(std::string const& name) const {

@@ -15,7 +15,7 @@ class stored_values {
   stored_values(dtype type, std::size_t n) : type_(type), bytes_(n * size_of(type)) {}
   void* data() { return bytes_.get(); }
   dtype type() const { return type_; }
-  void check_guards(std::string const& name) const { bytes_.check(name); }
+  guarded_array<std::byte> const& bytes() const { return bytes_; }
   void set(std::size_t i, double x) {
     switch (type_) {
       case dtype::f64: at<double>(i) = x; break;
@@ -46,6 +46,37 @@ class stored_values {
   dtype type_;
   guarded_array<std::byte> bytes_;
   template <class T> T& at(std::size_t i) { return reinterpret_cast<T*>(bytes_.get())[i]; }
+};
+
+// The buffers that a program runs on, with their zones, in the memory of its device.
+class placed_buffers {
+ public:
+  explicit placed_buffers(device_memory const* memory) : memory_(memory) {}
+  placed_buffers(placed_buffers const&) = delete;
+  ~placed_buffers() {
+    for (auto const& b : all_) memory_->give(b.on_device);
+  }
+  template <class T> std::byte* place(guarded_array<T> const& a) {
+    auto* const p = reinterpret_cast<std::byte*>(a.get());
+    return memory_ ? place(a.whole()) + (p - a.whole().data()) : p;
+  }
+  const random_state* place(random_state& r) {
+    return memory_ ? reinterpret_cast<random_state*>(place(std::span(reinterpret_cast<std::byte*>(&r), sizeof(r)))) : nullptr;
+  }
+  void bring_back() const {
+    for (auto const& b : all_) memory_->down(b.here.data(), b.on_device, b.here.size());
+  }
+
+ private:
+  struct buffer { std::span<std::byte> here; void* on_device; };
+  device_memory const* memory_;
+  std::vector<buffer> all_;
+
+  std::byte* place(std::span<std::byte> here) {
+    all_.push_back({here, memory_->take(here.size())});
+    memory_->up(all_.back().on_device, here.data(), here.size());
+    return static_cast<std::byte*>(all_.back().on_device);
+  }
 };
 
 }  // namespace
@@ -83,37 +114,46 @@ std::vector<comparison> compare_with_oracle(compiled_program const& compiled, st
     data.parameters.push_back(v);
   }
   std::vector<stored_values> values;
-  std::vector<void*> inputs;
   for (auto const& in : g.inputs) {
     std::size_t n = static_cast<std::size_t>(in.shape.elements());
     std::vector<double> v(n);
     stored_values& x = values.emplace_back(in.type, n);
-    const std::size_t k = inputs.size();
+    const std::size_t k = values.size() - 1;
     auto given = [&](auto const& list) { return k < list.size() && !list[k].empty(); };
     for (std::size_t i = 0; i < n; ++i) {
       x.set(i, is_floating(in.type) ? static_cast<double>(normal(random)) : static_cast<double>(random() % static_cast<unsigned long>(o.integer_limit)));
       if (given(o.integers)) x.set(i, o.integers[k].at(i));
       v[i] = given(o.oracle_integers) ? o.oracle_integers[k].at(i) : x.get(i);
     }
-    inputs.push_back(x.data());
     data.inputs.push_back(v);
   }
   std::vector<stored_values> results;
-  std::vector<void*> outputs;
   for (auto const& out : g.outputs)
     if (out.what != role::parameter_gradient) {
       const std::size_t n = static_cast<std::size_t>(g[out.node].shape.elements());
       stored_values& r = results.emplace_back(g[out.node].type, n);
       for (std::size_t i = 0; i < n; ++i) r.set(i, -7);
-      outputs.push_back(r.data());
     }
-  compiled.run({workspace.get(), reads_copies ? reinterpret_cast<std::byte*>(copies.get()) : reinterpret_cast<std::byte*>(parameters.get()), reinterpret_cast<std::byte*>(gradients.get()), inputs.data(), outputs.data(), {5, 3}, nullptr, o.queue});
+  random_state random_numbers{5, 3};
+  placed_buffers placed(compiled.memory);
+  std::vector<void*> inputs, outputs;
+  for (auto const& x : values) inputs.push_back(placed.place(x.bytes()));
+  for (auto const& r : results) outputs.push_back(placed.place(r.bytes()));
+  compiled.run({.workspace = placed.place(workspace),
+                .parameters = reads_copies ? placed.place(copies) : placed.place(parameters),
+                .gradients = placed.place(gradients),
+                .inputs = inputs.data(),
+                .outputs = outputs.data(),
+                .random = random_numbers,
+                .random_at = placed.place(random_numbers),
+                .queue = o.queue});
+  placed.bring_back();
   parameters.check("parameters");
   copies.check("parameters' 16-bit copies");
   gradients.check("gradients");
   workspace.check("workspace");
-  for (std::size_t k = 0; k < values.size(); ++k) values[k].check_guards("input " + std::to_string(k));
-  for (std::size_t k = 0; k < results.size(); ++k) results[k].check_guards("output " + std::to_string(k));
+  for (std::size_t k = 0; k < values.size(); ++k) values[k].bytes().check("input " + std::to_string(k));
+  for (std::size_t k = 0; k < results.size(); ++k) results[k].bytes().check("output " + std::to_string(k));
   auto prepare = [&](interpreter& with) {
     for (std::size_t p = 0; p < data.parameters.size(); ++p) with.set_parameter(static_cast<int>(p), data.parameters[p]);
     for (std::size_t k = 0; k < data.inputs.size(); ++k) with.set_input(static_cast<int>(k), data.inputs[k]);

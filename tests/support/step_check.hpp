@@ -44,11 +44,20 @@ struct step_check_options {
   double bound = 0;            // the factor of rounding_options; 0: comparison::distance is not asked for
 };
 
+// Memory of a device, where it is not the host's.
+struct device_memory {
+  void* (*take)(std::size_t bytes);
+  void (*give)(void*);
+  void (*up)(void* to, const void* from, std::size_t bytes);    // from the host
+  void (*down)(void* to, const void* from, std::size_t bytes);  // to the host
+};
+
 // A program, and what it is compiled to.
 struct compiled_program {
   graph program;
   std::size_t workspace_bytes;
   void (*run)(step_memory const&);
+  device_memory const* memory = nullptr;
 };
 // Throws wrote_outside where the guard zone of a buffer has been written.
 std::vector<comparison> compare_with_oracle(compiled_program const& compiled, step_check_options const& o);

@@ -3,7 +3,7 @@
 #include "formwork/ops/cos.hpp"
 #include "formwork/ops/less.hpp"
 #include "formwork/ops/select.hpp"
-#include "ptx/skeletons.cuh"
+#include "gpu/skeletons.cuh"
 #include "support/products.hpp"
 #include "support/rows_functions.hpp"
 

@@ -1,7 +1,7 @@
 // Products: operands stored in every order, in bf16, f16, tf32, f32 and f64, edges, batches, a long K; operands that are
 // computed; two products with one epilogue; a linear layer with its cross-entropy part by part.
 #include "formwork/nn/loss.hpp"
-#include "ptx/skeletons.cuh"
+#include "gpu/skeletons.cuh"
 #include "support/prologues.hpp"
 
 namespace formwork::testing {

@@ -1,5 +1,5 @@
 // Attention with its gradients: causal, grouped heads, wide heads, tables, dropout, run-time lengths.
-#include "ptx/skeletons.cuh"
+#include "gpu/skeletons.cuh"
 #include "support/attend_dropout.hpp"
 #include "support/attend_functions.hpp"
 #include "support/ragged_attention.hpp"

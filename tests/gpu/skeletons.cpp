@@ -1,7 +1,8 @@
-// Every skeleton's PTX against f64, several times: neither the order of warps and blocks nor the moment at which copies land
-// may change a bit. Buffers stand between guard zones, and kernels may touch all of the program's memory.
-#include "ptx/machine.hpp"
-#include "ptx/skeletons.hpp"
+// Every skeleton against f64, between guard zones, several times: neither the order of warps and blocks nor the moment at
+// which copies land may change a bit.
+#include "gpu/skeletons.hpp"
+
+#include "gpu/needs_gpu.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;
@@ -9,7 +10,6 @@ using namespace formwork::testing;
 namespace {
 
 void check(std::vector<checked_program> const& all) {
-  ptx::any_address = true;
   for (checked_program const& s : all) {
     CAPTURE(s.name);
     std::vector<comparison> first;
@@ -29,6 +29,15 @@ void check(std::vector<checked_program> const& all) {
 
 }  // namespace
 
-TEST_CASE("rows") { check(rows_skeletons()); }
-TEST_CASE("products") { check(contract_skeletons()); }
-TEST_CASE("attention") { check(attend_skeletons()); }
+TEST_CASE("rows") {
+  FORMWORK_NEEDS_GPU();
+  check(rows_skeletons());
+}
+TEST_CASE("products") {
+  FORMWORK_NEEDS_GPU();
+  check(contract_skeletons());
+}
+TEST_CASE("attention") {
+  FORMWORK_NEEDS_GPU();
+  check(attend_skeletons());
+}
