@@ -51,7 +51,7 @@ train::token_split read_text(options const& o) {
 }
 
 double bigram_of(train::token_split const& text) {
-  return train::bigram_cross_entropy(text.training(), text.validation()).nats_per_byte;
+  return train::bigram_cross_entropy(text.training(), text.validation(), [&] { text.release(); }).nats_per_byte;
 }
 
 void print_sample(trainer<run>& t, options const& o) {
@@ -117,8 +117,9 @@ void evaluate_model(options const& o) {
   std::printf("validation loss %.3f nats/byte, bigram %.3f\n", t.evaluate(text.validation()), bigram_of(text));
 }
 
-// A number that its type cannot hold would be cut to the largest that it can.
-template <class Number> std::string too_large(std::string const& text) {
+// A number that its type cannot hold would be cut to the nearest that it can.
+template <class Number> std::string in_range(std::string const& text) {
+  if (std::is_unsigned_v<Number> && text.starts_with('-')) return text + " is below 0; choose a number from 0 on";
   Number number;
   const bool fits = std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc::result_out_of_range;
   return fits ? "" : text + " is too large; choose a smaller number";
@@ -132,7 +133,7 @@ int main(int count, char** arguments) try {
   app.add_option("--text", o.text, "files and folders to train on; default: the C++ library's headers");
   auto* steps = app.add_option("--steps", o.train.steps, "training steps of the whole run")->capture_default_str();
   auto* rate = app.add_option("--learning-rate", o.train.learning_rate, "the highest one")->capture_default_str();
-  auto* seed = app.add_option("--seed", o.train.seed, "of parameters, order of the data and samples")->capture_default_str()->check(CLI::NonNegativeNumber)->check(too_large<std::uint64_t>);
+  auto* seed = app.add_option("--seed", o.train.seed, "of parameters, order of the data and samples")->capture_default_str()->check(in_range<std::uint64_t>);
   app.add_option("--evaluate-every", o.train.evaluate_every, "steps between evaluations")->capture_default_str();
   app.add_option("--checkpoint-every", o.train.checkpoint_every, "steps between checkpoints")->capture_default_str();
   app.add_option("--out", o.train.folder, "folder for log.csv, loss.svg and checkpoint.safetensors; default: a new one in runs/");
@@ -140,7 +141,7 @@ int main(int count, char** arguments) try {
   auto* sample = app.add_option("--sample", o.sample_file, "prints text sampled from this checkpoint");
   auto* evaluate = app.add_option("--evaluate", o.evaluate_file, "prints this checkpoint's loss on the validation part");
   app.add_option("--prompt", o.prompt, "the text that a sample goes on from");
-  app.add_option("--length", o.length, "bytes to sample")->capture_default_str()->check(too_large<long>);
+  app.add_option("--length", o.length, "bytes to sample")->capture_default_str()->check(in_range<long>);
   app.add_option("--temperature", o.sample.temperature, "0 takes the likeliest byte")->capture_default_str();
   app.add_option("--top-k", o.sample.top_k, "samples from the k likeliest bytes; 0: from all")->capture_default_str();
   resume->excludes(sample)->excludes(evaluate)->excludes(seed);

@@ -256,6 +256,7 @@
 
 // Training: text, loop, record, checkpoints, sampling.
 #include "train/file.hpp"
+#include "train/mapped_pieces.hpp"
 #include "train/checksum.hpp"
 #include "train/atomic_file.hpp"
 #include "train/json_reader.hpp"

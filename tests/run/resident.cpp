@@ -8,8 +8,10 @@
 #include "formwork/backend/cpu/cpu.hpp"
 #include "formwork/nn/gpt.hpp"
 #include "formwork/optim/adamw.hpp"
-#include "formwork/train/training_step.hpp"
+#include "formwork/train/bigram.hpp"
+#include "formwork/train/trainer.hpp"
 #include "support/catch.hpp"
+#include "train/temporary_folder.hpp"
 
 using namespace formwork;
 
@@ -22,7 +24,7 @@ using run = training<gpt<narrow>, adamw, batch<16>, cpu_device>;
 constexpr long long others = 64 * MiB;
 static_assert(arena_bytes<run> > 16 * MiB);
 
-void train() {
+void train_steps() {
   training_step<run> step(1);
   std::mt19937 random(3);
   std::vector<std::int32_t> tokens(static_cast<std::size_t>(run::tokens)), targets(tokens.size());
@@ -36,17 +38,34 @@ void train_and_hold(long long bytes) {
   const auto size = static_cast<std::size_t>(bytes);
   std::unique_ptr<volatile char[]> more(new volatile char[size]);
   for (std::size_t i = 0; i < size; i += 1024) more[i] = 1;
-  train();
+  train_steps();
 }
 
 }  // namespace
 
 TEST_CASE("training takes the planned arena and at most 64 MiB") {
-  const long long taken = resident_bytes(train), limit = arena_bytes<run> + others;
+  const long long taken = resident_bytes(train_steps), limit = arena_bytes<run> + others;
   CAPTURE(taken, arena_bytes<run>);
   CHECK(taken <= limit);
   CHECK(taken >= arena_bytes<run> / 2);  // it is the arena that was measured
   CHECK(resident_bytes([] { train_and_hold(others + arena_bytes<run> / 2); }) > limit);
+}
+
+TEST_CASE("training on a large file takes no more: its text is not held") {
+  formwork_test::temporary_folder folder;
+  const auto path = folder / "text";
+  formwork_test::write_text(path, "a line of text\n");
+  std::filesystem::resize_file(path, 256 * MiB);
+  const long long taken = resident_bytes([&] {
+    const train::token_split text(train::token_data(path), {.context = run::time});
+    const double bigram = train::bigram_cross_entropy(text.training(), text.validation(), [&] { text.release(); }).nats_per_byte;
+    trainer<run> t({.steps = 3});
+    for (auto const& p : t.train(text))
+      if (!(p.loss > bigram)) throw std::runtime_error("three steps do not beat a bigram model of zeros");
+  });
+  CAPTURE(taken);
+  CHECK(taken <= arena_bytes<run> + others);
+  CHECK(taken >= arena_bytes<run> / 2);
 }
 
 TEST_CASE("what a child process takes is measured to a few pages and its failure is reported") {

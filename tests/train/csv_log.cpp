@@ -88,6 +88,25 @@ TEST_CASE("csv_log: resume drops the rows behind the step and continues the file
   }
 }
 
+TEST_CASE("csv_log: two runs do not write one file") {
+  temporary_folder folder;
+  const auto path = folder / "log.csv";
+  {
+    auto log = csv_log::create(path);
+    log.append({.step = 1});
+    CHECK_THROWS_WITH(csv_log::resume(path, 1), Contains("is being written by another run; stop that one or name another folder."));
+    CHECK_THROWS_WITH(csv_log::create(path), Contains("by another run"));
+    auto moved = std::move(log);
+    CHECK_THROWS_WITH(csv_log::resume(path, 1), Contains("by another run"));
+    moved.append({.step = 2});
+    CHECK(read_csv_log(path).size() == 2);
+  }
+  auto log = csv_log::resume(path, 1);  // whose file is another one on the disk
+  CHECK_THROWS_WITH(csv_log::resume(path, 1), Contains("by another run"));
+  log.append({.step = 2});
+  CHECK(read_csv_log(path).size() == 2);
+}
+
 TEST_CASE("csv_log: what is no log is left alone, with a sentence") {
   temporary_folder folder;
   const auto path = folder / "log.csv";

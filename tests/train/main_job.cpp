@@ -141,7 +141,7 @@ TEST_CASE("main job: values out of range") {
       {"--learning-rate -1", "learning rate is -1"}, {"--learning-rate nan", "learning rate is nan"}, {"--learning-rate 1e9", "learning rate is 1e+09"},
       {"--temperature -0.5", "temperature is -0.5"}, {"--temperature inf", "temperature is inf"}, {"--top-k 257", "top-k is 257"},
       {"--top-k -1", "top-k is -1"}, {"--length -1", "length from 0 on"}, {"--evaluate-every 0", "between evaluations is 0"},
-      {"--checkpoint-every 0", "between checkpoints is 0"}, {"--seed -1", "seed"}, {"--no-such-option", "no-such-option"}, {"--steps", "--steps"},
+      {"--checkpoint-every 0", "between checkpoints is 0"}, {"--seed -1", "-1 is below 0; choose a number from 0 on"}, {"--no-such-option", "no-such-option"}, {"--steps", "--steps"},
       {"--seed 18446744073709551616", "18446744073709551616 is too large"}, {"--length 9223372036854775808", "is too large"},
       {"--sample a --evaluate b", "excludes"}};
   for (const auto& [arguments, what] : wrong) check_refused(train_gpt(folder, text + arguments), what);

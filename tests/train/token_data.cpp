@@ -129,6 +129,28 @@ TEST_CASE("token_split: both ways are deterministic, disjoint, complete, and as 
   CHECK(split({.context = 64}).validation().size() == 10'000 / 1562 * 1562);  // 6 of 64 chunks of 1562 bytes
 }
 
+TEST_CASE("token_split: a large file is mapped, and its parts are those of a copy") {
+  temporary_folder folder;
+  const std::uint64_t page = mapped_pieces::page();
+  for (const std::size_t extra : {std::size_t(0), std::size_t(123)}) {
+    write_text(folder / "t", numbered(200 * page + extra));
+    for (const double fraction : {0.1, 0.6, 0.99}) {
+      const auto split = [&](std::uint64_t copied) {
+        return token_split(token_data(folder / "t"), {.context = 64, .validation = fraction, .chunk = page, .copied = copied});
+      };
+      const token_split copy = split(1u << 30);
+      const token_split mapped = split(0);
+      REQUIRE(text_of(mapped.training()) == text_of(copy.training()));
+      REQUIRE(text_of(mapped.validation()) == text_of(copy.validation()));
+      CHECK(reinterpret_cast<std::uintptr_t>(mapped.training().data()) % page == 0);
+      CHECK(reinterpret_cast<std::uintptr_t>(mapped.validation().data()) % page == 0);
+      mapped.release();  // and read again
+      copy.release();
+      REQUIRE(text_of(mapped.training()) == text_of(copy.training()));
+    }
+  }
+}
+
 TEST_CASE("token_split: any length either splits with enough on both sides or is a sentence") {
   temporary_folder folder;
   for (const std::size_t size : {1u, 21u, 22u, 23u, 40u, 65u, 1000u, 1407u, 5000u}) {

@@ -13,6 +13,15 @@
 
 namespace formwork::train {
 
+// Keeps other writers away from an open file until it is closed, or its process ends; false where one has it. A file
+// system without locks lets everybody in.
+inline bool lock_alone(const descriptor& file) {
+  for (;;) {
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return true;
+    if (errno != EINTR) return errno == ENOLCK || errno == ENOTSUP || errno == ENOSYS;
+  }
+}
+
 // The bytes go to '<name>.partial' beside the target (the same file system, so that the rename is atomic);
 // commit() makes them durable, then renames. Without commit() the temporary is removed and the target is
 // untouched. A temporary left by a killed writer is taken over by the next one; a lock on it, which the
@@ -66,10 +75,7 @@ class atomic_file {
     for (;;) {
       file_ = open_descriptor(temporary_, O_WRONLY | O_CREAT | O_NOFOLLOW);
       if (!file_) fail(target_, "cannot be written", errno);
-      while (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) {
-        const int error = errno;
-        if (error == EINTR) continue;
-        if (error == ENOLCK || error == ENOTSUP || error == ENOSYS) return;  // a file system without locks
+      if (!lock_alone(file_)) {
         file_.close();
         throw file_error(quoted(target_) + " is being written by another process; stop that one or name another path.");
       }

@@ -98,15 +98,16 @@ inline std::vector<log_row> read_csv_log(const std::filesystem::path& path) {
 
 class csv_log {
  public:
-  // Begins a new record; a file of that name is replaced.
-  static csv_log create(const std::filesystem::path& path) { return csv_log(path, {}); }
+  // Begins a new record; a file of that name is replaced, unless a run is writing it.
+  static csv_log create(const std::filesystem::path& path) { return csv_log(path, locked(path), {}); }
   // Goes on with the record of an earlier run, less the rows behind `step`, which will be written anew; a missing
-  // file is begun. Throws file_error, and leaves the file alone, when it is no log.
+  // file is begun. Throws file_error, and leaves the file alone, when it is no log, or another run's that goes on.
   static csv_log resume(const std::filesystem::path& path, std::uint64_t step) {
+    descriptor before = locked(path);
     std::vector<log_row> rows;
     if (std::filesystem::exists(path)) rows = read_csv_log(path);
     std::erase_if(rows, [&](const log_row& row) { return row.step > step; });
-    return csv_log(path, std::move(rows));
+    return csv_log(path, std::move(before), std::move(rows));
   }
 
   // Writes the row at once, so that a crash of this process loses at most the row it is writing. When the disk is
@@ -130,13 +131,22 @@ class csv_log {
   const std::vector<log_row>& rows() const { return rows_; }
 
  private:
-  csv_log(const std::filesystem::path& path, std::vector<log_row> rows) : path_(path), rows_(std::move(rows)) {
+  // The file as it stands, for this run alone; nothing where there is none.
+  static descriptor locked(const std::filesystem::path& path) {
+    descriptor file = open_descriptor(path, O_WRONLY | O_APPEND | O_NONBLOCK);
+    if (file && !lock_alone(file))
+      throw file_error(quoted(path) + " is being written by another run; stop that one or name another folder.");
+    return file;
+  }
+  // `before`, the lock of the file that is replaced, is held until the new one has its own.
+  csv_log(const std::filesystem::path& path, descriptor before, std::vector<log_row> rows) : path_(path), rows_(std::move(rows)) {
     std::string text(detail::csv_head);
     text += '\n';
     for (const auto& row : rows_) text += detail::csv_line(row);
     write_atomically(path, text);
-    file_ = open_descriptor(path, O_WRONLY | O_APPEND);
+    file_ = locked(path);
     if (!file_) fail(path, "cannot be written", errno);
+    before.close();
     size_ = static_cast<off_t>(text.size());
   }
 

@@ -112,7 +112,7 @@ class mapped_file {
   mapped_file() = default;
   explicit mapped_file(const std::filesystem::path& path) {
     // O_NONBLOCK: opening a named pipe must not wait for its writer.
-    const descriptor fd = open_descriptor(path, O_RDONLY | O_NONBLOCK);
+    descriptor fd = open_descriptor(path, O_RDONLY | O_NONBLOCK);
     if (!fd) fail(path, "cannot be read", errno);
     struct stat status;
     if (::fstat(fd.get(), &status) != 0) fail(path, "cannot be read", errno);
@@ -123,21 +123,28 @@ class mapped_file {
     void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
     if (data == MAP_FAILED) fail(path, "cannot be mapped into memory", errno);
     bytes_ = {static_cast<const std::byte*>(data), size};
+    fd_ = std::move(fd);
   }
-  mapped_file(mapped_file&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+  mapped_file(mapped_file&& other) noexcept : bytes_(std::exchange(other.bytes_, {})), fd_(std::move(other.fd_)) {}
   mapped_file& operator=(mapped_file&& other) noexcept {
-    if (this != &other) { unmap(); bytes_ = std::exchange(other.bytes_, {}); }
+    if (this != &other) { unmap(); bytes_ = std::exchange(other.bytes_, {}); fd_ = std::move(other.fd_); }
     return *this;
   }
   ~mapped_file() { unmap(); }
 
   std::span<const std::byte> bytes() const { return bytes_; }
+  int descriptor_number() const { return fd_.get(); }  // -1 for an empty file
+  // Gives back the memory of what was read; it is read again from the file where it is used again.
+  void release() const {
+    if (!bytes_.empty()) ::madvise(const_cast<std::byte*>(bytes_.data()), bytes_.size(), MADV_DONTNEED);
+  }
 
  private:
   void unmap() {
     if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
   }
   std::span<const std::byte> bytes_;
+  descriptor fd_;
 };
 
 }  // namespace formwork::train

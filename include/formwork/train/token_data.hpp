@@ -21,7 +21,8 @@ namespace formwork::train {
 // files come recursively and sorted by path, so the same tree gives the same tokens on every machine. In a
 // folder, hidden names (.git), empty files, binary files (they hold a NUL byte), unreadable files and what is
 // no regular file are skipped and counted; a file that is named itself is taken as it is. A single file is
-// mapped, several are copied one behind the other with a newline between them. A file reached twice counts once.
+// mapped, several are copied one behind the other with a newline between them, and stay in memory. A file reached
+// twice counts once.
 class token_data {
  public:
   struct skipped_files {
@@ -49,6 +50,8 @@ class token_data {
     const auto bytes = joined_.empty() ? single_.bytes() : std::span<const std::byte>(joined_);
     return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
   }
+  // The one file that is the text, or null where the text was copied from several.
+  const mapped_file* single_file() const { return joined_.empty() && files_ == 1 ? &single_ : nullptr; }
   std::uint64_t files() const { return files_; }
   const skipped_files& skipped() const { return skipped_; }
   // Changes with every change of the text; a checkpoint keeps it, so that a resume can tell that its data changed.

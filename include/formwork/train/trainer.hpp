@@ -47,7 +47,7 @@ template <class Run> class trainer {
   // A range of progress, one for every step that is left; the steps are done while it is walked along. Throws
   // train::file_error where text or disk do not do, and diverged. The text outlives the session.
   session train(std::span<const std::uint8_t> training, std::span<const std::uint8_t> validation) { return session(*this, training, validation); }
-  session train(const train::token_split& text) { return train(text.training(), text.validation()); }
+  session train(const train::token_split& text) { return session(*this, text.training(), text.validation(), &text); }
   session train(train::token_split&&) = delete;
 
   // Mean loss in nats per token over windows of the text, at_most of them spread over it (0: all); the last windows
@@ -119,8 +119,9 @@ template <class Run> class trainer<Run>::session {
   using clock = std::chrono::steady_clock;
 
  public:
-  session(trainer& of, std::span<const std::uint8_t> training, std::span<const std::uint8_t> validation)
-      : t_(of), validation_(validation), batches_(training, options(of, training, validation)), rate_(schedule_of(of.settings_)) {
+  // `split`: where the text comes from, if the memory of a mapped one is to be given back on the way.
+  session(trainer& of, std::span<const std::uint8_t> training, std::span<const std::uint8_t> validation, const train::token_split* split = nullptr)
+      : t_(of), split_(split), validation_(validation), batches_(training, options(of, training, validation, split)), rate_(schedule_of(of.settings_)) {
     train::evaluation_set(validation, {.context = Run::time, .batch = 1});  // long enough, or throws
     open_record();
     p_.step = static_cast<std::uint64_t>(t_.step_.steps());
@@ -148,10 +149,16 @@ template <class Run> class trainer<Run>::session {
   std::default_sentinel_t end() const { return {}; }
 
  private:
-  static train::loader_options options(trainer& t, std::span<const std::uint8_t> training, std::span<const std::uint8_t> validation) {
+  static train::loader_options options(trainer& t, std::span<const std::uint8_t> training, std::span<const std::uint8_t> validation,
+                                       const train::token_split* split) {
     train::checksum text;
-    text.add(std::as_bytes(training));
-    text.add(std::as_bytes(validation));
+    for (auto part : {training, validation})
+      while (!part.empty()) {
+        const auto some = part.first(std::min<std::size_t>(part.size(), 16 * MiB));
+        text.add(std::as_bytes(some));
+        part = part.subspan(some.size());
+        if (split) split->release();
+      }
     if (t.resumed_ && text.value() != t.state_.text)
       throw train::file_error("The checkpoint's run was trained on another text; name the text that it began with.");
     t.state_.text = text.value();
@@ -176,12 +183,18 @@ template <class Run> class trainer<Run>::session {
 
   void advance() {
     const trainer_settings& s = t_.settings_;
-    if (p_.step >= p_.steps) {
+    if (done_ || p_.step >= p_.steps) {
       done_ = true;
+      log_.reset();  // another session may go on with the record
       return;
     }
     const auto begin = clock::now();
     const train::token_batch batch = batches_.next();
+    // Reading a window makes up to 64 KiB around it resident: 256 of them 16 MiB.
+    if (split_ && (windows_ += Run::sequences) >= 256) {
+      split_->release();
+      windows_ = 0;
+    }
     p_.validation_loss = p_.gradient_norm = progress::none;
     p_.learning_rate = rate_.rate(static_cast<long>(p_.step));
     const step_result result = t_.step_.step(batch.inputs, batch.targets, static_cast<float>(p_.learning_rate), s.largest_norm);
@@ -204,6 +217,7 @@ template <class Run> class trainer<Run>::session {
       p_.validation_loss = p_.last_validation_loss = t_.evaluate(validation_, static_cast<std::uint64_t>(s.evaluation_windows));
       evaluated_ += std::chrono::duration<double>(clock::now() - start).count();
       ++evaluations_;
+      if (split_) split_->release();
       if (!std::isfinite(p_.validation_loss)) diverge("validation loss", p_.validation_loss);
     }
     const double left = static_cast<double>(p_.steps - p_.step);
@@ -242,6 +256,8 @@ template <class Run> class trainer<Run>::session {
     p_.step = number;
     record();
     draw();
+    done_ = true;
+    log_.reset();
     std::string to = "choose a smaller learning rate.";
     if (kept_ || (t_.resumed_ && std::filesystem::exists(file("checkpoint.safetensors"))))
       to = "resume from " + train::quoted(file("checkpoint.safetensors")) + " with a smaller learning rate.";
@@ -249,6 +265,8 @@ template <class Run> class trainer<Run>::session {
   }
 
   trainer& t_;
+  const train::token_split* split_;
+  long windows_ = 0;  // read since the text's memory was given back
   std::span<const std::uint8_t> validation_;
   train::loader<std::uint8_t> batches_;
   cosine_decay rate_;
