@@ -63,7 +63,7 @@ struct back {
   }
 };
 struct back_source : bench::forward_source<back, back_inputs> {
-  static constexpr bool column_sums = true;
+  static constexpr bool sums = true;
 };
 
 // What a peer needs of our program, and of its own results.

@@ -116,6 +116,7 @@
 #include "passes/loop_order.hpp"
 #include "passes/fuse_operands.hpp"
 #include "passes/fuse_siblings.hpp"
+#include "passes/fuse_sums.hpp"
 #include "passes/fuse.hpp"  // nodes -> kernels
 #include "passes/storage.hpp"
 #include "passes/plan.hpp"  // liveness, one workspace, offsets
@@ -166,6 +167,7 @@
 #include "backend/cpu/tape_run.hpp"
 #include "backend/cpu/tape_prefetch.hpp"
 #include "backend/cpu/column_sums.hpp"
+#include "backend/cpu/row_sums.hpp"
 #include "backend/cpu/rows.hpp"
 #include "backend/cpu/contract.hpp"
 #include "backend/cpu/contract_row.hpp"
@@ -197,6 +199,7 @@
 #include "backend/cuda/contract_epilogue.hpp"
 #include "backend/cuda/contract.hpp"
 #include "backend/cuda/column_sums.hpp"
+#include "backend/cuda/row_sums.hpp"
 #include "backend/cuda/rows_launch.hpp"  // a row by one block
 #include "backend/cuda/rows_split.hpp"   // a row by several
 #include "backend/cuda/rows.hpp"

@@ -1,7 +1,7 @@
 // Products whose kernels sum their results down the columns, lane by lane: every kind of unit, tiles that the rows do and do
 // not fill, batches, and the gradients of a layer.
 #include "cuda/contract_check.hpp"
-#include "support/column_sums.hpp"
+#include "support/product_sums.hpp"
 
 namespace formwork::cuda::detail {
 
@@ -38,7 +38,7 @@ TEST_CASE("contract column sums: tensor cores") {
 TEST_CASE("contract column sums: batches") { check_on_emulator<summed_batches_of<dtype::bf16, 24>>(2 * 0x1p-8, {}, 4); }
 TEST_CASE("contract column sums: the gradient of a bias behind GELU") {
   check_on_emulator<hidden_training_of<37, 24, 50>, exact>(3 * sums_of(24 + 50 + 37), {}, 4);
-  check_on_emulator<with_column_sums<lowered<hidden_training<40, 24, 48>, dtype::bf16>>>(4 * 0x1p-8, {}, 4);
+  check_on_emulator<with_sums<lowered<hidden_training<40, 24, 48>, dtype::bf16>>>(4 * 0x1p-8, {}, 4);
 }
 TEST_CASE("contract column sums: without one of their barriers") {
   const double tolerance = sums_of(20 + 140);

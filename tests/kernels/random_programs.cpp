@@ -12,7 +12,7 @@ using namespace formwork::testing;
 
 namespace {
 
-struct tally { long outputs = 0, blunt = 0, prologues = 0, statistics = 0, column_sums = 0; };
+struct tally { long outputs = 0, blunt = 0, prologues = 0, statistics = 0, column_sums = 0, row_sums = 0; };
 
 // The largest error over outputs, as a part of what is allowed.
 double worst(graph const& d, program_data const& data, walk_order order, tally& t, fuse_options options) {
@@ -21,7 +21,10 @@ double worst(graph const& d, program_data const& data, walk_order order, tally& 
     run.set_random(5, 3);
   });
   fusion f = fuse(canonicalize(rematerialize(d)), options);
-  for (group const& k : f.groups) t.column_sums += k.what == skeleton::contract && k.column_reductions;
+  for (group const& k : f.groups) {
+    t.column_sums += k.what == skeleton::contract && k.column_reductions;
+    t.row_sums += k.what == skeleton::contract && k.row_reductions;
+  }
   for (group const& k : f.groups)
     for (int q : k.prologue) {
       if (q < 0) continue;
@@ -88,10 +91,11 @@ TEST_CASE("kernels of random programs: products that compute their operands") {
   CHECK(few.prologues + many.prologues > 200);
   CHECK(few.statistics + many.statistics > 20);
 }
-TEST_CASE("kernels of random programs: products that sum their results down the columns") {
-  const tally few = check_seeds(1, 1500, {.nodes = 8, .loops = 0}, {.column_sums = true}), many = check_seeds(1501, 1800, {.nodes = 25, .loops = 2}, {.prologues = true, .column_sums = true});
-  CAPTURE(few.column_sums, many.column_sums);
+TEST_CASE("kernels of random programs: products that sum their results") {
+  const tally few = check_seeds(1, 1500, {.nodes = 8, .loops = 0}, {.sums = true}), many = check_seeds(1501, 1800, {.nodes = 25, .loops = 2}, {.prologues = true, .sums = true});
+  CAPTURE(few.column_sums, many.column_sums, few.row_sums, many.row_sums);
   CHECK(few.column_sums + many.column_sums > 50);
+  CHECK(few.row_sums + many.row_sums > 50);
 }
 
 // Seeds that were wrong once.

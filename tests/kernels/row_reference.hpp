@@ -43,11 +43,9 @@ class row_reference : launched_kernel {
       start_row(r);
       for (int s = 0; s < k->stages; ++s) {
         row_level(s);
-        sums.assign(static_cast<std::size_t>(k->instructions), 0.0);
-        for (int j = 0; j < k->instructions; ++j) sums[static_cast<std::size_t>(j)] = neutral(j);
+        start_sums();
         each_block([&](long c, int count) { elements(s, c, count); });
-        for (int j = 0; j < k->instructions; ++j)
-          if ((at(j).what == opcode::reduce_sum || at(j).what == opcode::reduce_maximum) && at(j).stage == s) row_value[static_cast<std::size_t>(j)] = static_cast<float>(sums[static_cast<std::size_t>(j)]);
+        finish_sums(s);
       }
       row_level(k->stages);
     });
@@ -65,7 +63,10 @@ class row_reference : launched_kernel {
     };
     start_columns();
     for (long n = 0; n < k->batch; ++n)
-      for (long row = 0; row < k->rows; ++row)
+      for (long row = 0; row < k->rows; ++row) {
+        start_row(n * k->rows + row);
+        row_level(0);
+        start_sums();
         each_block([&](long c, int count) {
           std::vector<std::vector<double>> sum;
           for (int s = 0; s < k->instructions; ++s) {
@@ -74,10 +75,11 @@ class row_reference : launched_kernel {
             for (int l = 0; l < count; ++l)
               for (long d = 0; d < k->depth; ++d) x[static_cast<std::size_t>(l)] += of_a(n, row, d) * of_b(static_cast<int>(sum.size()), n, c + l, d);
           }
-          start_row(n * k->rows + row);
-          row_level(0);
           elements(0, c, count, sum);
         });
+        finish_sums(0);
+        row_level(1);
+      }
     each_block([&](long c, int count) { finish_columns(c, count); });
   }
 
@@ -92,6 +94,15 @@ class row_reference : launched_kernel {
   }
 
  private:
+  // Along a row.
+  void start_sums() {
+    sums.assign(static_cast<std::size_t>(k->instructions), 0.0);
+    for (int j = 0; j < k->instructions; ++j) sums[static_cast<std::size_t>(j)] = neutral(j);
+  }
+  void finish_sums(int stage) {
+    for (int j = 0; j < k->instructions; ++j)
+      if ((at(j).what == opcode::reduce_sum || at(j).what == opcode::reduce_maximum) && at(j).stage == stage) row_value[static_cast<std::size_t>(j)] = static_cast<float>(sums[static_cast<std::size_t>(j)]);
+  }
   void start_columns() {
     column_sums.assign(static_cast<std::size_t>(k->instructions), std::vector<double>(static_cast<std::size_t>(k->columns)));
     for (int s = 0; s < k->instructions; ++s) std::fill(column_sums[static_cast<std::size_t>(s)].begin(), column_sums[static_cast<std::size_t>(s)].end(), neutral(s));
@@ -205,8 +216,8 @@ class row_reference : launched_kernel {
           for (long d = 0; d < k->depth; ++d) {
             const long where = n * m.batch + o * m.outer + d * m.inner;
             start_row(where / end.inner);
-            row_level(which + 1);
-            elements(which + 1, where % end.inner, 1);
+            row_level(which + 2);
+            elements(which + 2, where % end.inner, 1);
             x.push_back(computed_operand);
           }
     }

@@ -16,6 +16,7 @@
 #include "formwork/trace/attend.hpp"
 #include "formwork/trace/loop.hpp"
 #include "formwork/trace/trace.hpp"
+#include "support/product_sums.hpp"
 
 namespace {
 
@@ -132,13 +133,23 @@ TEST_CASE("cost: GPT-2 124M is 6 N operations a token and attention's share") {
   CHECK(describe(c).find("124439808") != std::string::npos);
 }
 
-TEST_CASE("cost: what prologues and column sums save in GPT-2 124M, 4 x 1024 in bf16") {
+TEST_CASE("cost: what prologues and sums save in GPT-2 124M, 4 x 1024 in bf16") {
   auto mebibytes = [](graph const& g, fuse_options o) { return static_cast<double>(cost_of(g, o).bytes_moved) / (1 << 20); };
   const graph loss = simplified(trace<loss_of, gpt2_124m, language_model_inputs<4, 1024>>(), stop_gradients::keep);
   const graph training = lower_precision(simplified(differentiated(loss)), dtype::bf16), evaluation = lower_precision(simplified(loss), dtype::bf16);
   CHECK(mebibytes(training, {}) == Approx(9841).epsilon(0).margin(0.5));
   CHECK(mebibytes(training, {.prologues = true}) == Approx(9549).epsilon(0).margin(0.5));
-  CHECK(mebibytes(training, {.column_sums = true}) == Approx(9553).epsilon(0).margin(0.5));
+  CHECK(mebibytes(training, {.sums = true}) == Approx(9553).epsilon(0).margin(0.5));
   CHECK(mebibytes(evaluation, {}) == Approx(2925).epsilon(0).margin(0.5));
   CHECK(mebibytes(evaluation, {.prologues = true}) == Approx(2776).epsilon(0).margin(0.5));
+}
+
+TEST_CASE("cost: with sums, nobody reads the elements again for an RMS norm between two products") {
+  const graph g = testing::residual_of<37, 24, 50>::make();
+  const program_cost before = cost_of(g, {.prologues = true}), after = cost_of(g, {.prologues = true, .sums = true});
+  CHECK(before.kernels == 3);
+  CHECK(after.kernels == 2);
+  CHECK(before.bytes_moved - after.bytes_moved == 4 * 37 * 24);
+  CHECK(before.flops == after.flops);
+  CHECK(before.workspace_bytes == after.workspace_bytes);
 }

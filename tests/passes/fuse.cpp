@@ -229,7 +229,7 @@ template <class A, class B> struct results_of<A, B> { BOOST_HANA_DEFINE_STRUCT(r
 constexpr auto results(auto a, auto b) { return results_of<decltype(a), decltype(b)>{a, b}; }
 }  // namespace
 
-TEST_CASE("fuse: with column sums, a product's kernel sums its results down the columns") {
+TEST_CASE("fuse: with sums, a product's kernel sums its results down the columns") {
   using texts = std::vector<std::string>;
   const auto of = [](auto f, fuse_options o) { return kernels_of(forward<one<shape<16, 24>>, x12x16>(f, o)); };
   const auto both = [](auto const& m, auto const& in) {
@@ -237,15 +237,59 @@ TEST_CASE("fuse: with column sums, a product's kernel sums its results down the 
     return results(y, sum<0>(y));
   };
   CHECK(of(both, {}) == texts{"contract: contract gelu!", "rows: sum!"});
-  CHECK(of(both, {.column_sums = true}) == texts{"contract: contract gelu! sum!"});
+  CHECK(of(both, {.sums = true}) == texts{"contract: contract gelu! sum!"});
   // What the sum is read for comes after the kernel.
   CHECK(of([](auto const& m, auto const& in) {
           auto y = matmul(in.x, m.a);
           return results(y, y * sum<0>(y));
-        }, {.column_sums = true}) == texts{"contract: contract! sum!", "rows: multiply!"});
-  // Sums along rows, over some of the columns, or of something else than the results are kernels as before.
+        }, {.sums = true}) == texts{"contract: contract! sum!", "rows: multiply!"});
+  // Sums over some of the columns, or of something else than the results are kernels as before.
   CHECK(of([](auto const& m, auto const& in) {
           auto y = matmul(in.x, m.a);
-          return results(y, results(results(sum<1>(y), sum<0, 1>(reshape<12, 4, 6>(y))), sum<0>(transpose<1, 0>(y))));
-        }, {.column_sums = true})[0] == "contract: contract!");
+          return results(y, results(results(sum<>(y), sum<0, 1>(reshape<12, 4, 6>(y))), sum<0>(transpose<1, 0>(y))));
+        }, {.sums = true})[0] == "contract: contract!");
+}
+
+TEST_CASE("fuse: with sums, a product's kernel sums its results along the rows, and computes what follows from the sums") {
+  using texts = std::vector<std::string>;
+  const auto of = [](auto f, fuse_options o) { return kernels_of(forward<one<shape<16, 24>>, x12x16>(f, o)); };
+  const auto means = [](auto const& m, auto const& in) {
+    auto y = matmul(in.x, m.a);
+    return results(y, mean<-1>(square(y)));
+  };
+  CHECK(of(means, {}) == texts{"contract: contract!", "rows: square sum multiply!"});
+  CHECK(of(means, {.sums = true}) == texts{"contract: contract! square sum multiply!"});
+  // Along the rows and down the columns; a maximum.
+  CHECK(of([](auto const& m, auto const& in) {
+          auto y = tanh(matmul(in.x, m.a));
+          return results(results(y, maximum<1>(y)), results(sum<0>(y), sum<1>(y)));
+        }, {.sums = true}) == texts{"contract: contract tanh! sum! sum! maximum!"});
+  // Where the elements are read again with the sum, they are read once, as before.
+  const auto normalized_results = [](auto const& m, auto const& in) {
+    auto y = matmul(in.x, m.a);
+    return y * rsqrt(mean<-1>(square(y)));
+  };
+  CHECK(of(normalized_results, {.sums = true}) == of(normalized_results, {}));
+  CHECK(of([](auto const& m, auto const& in) { return softmax(matmul(in.x, m.a)); }, {.sums = true})[0] == "contract: contract!");
+  // An operand per row that is not of the sum, and a sum along the rows of the transposed product.
+  CHECK(of([](auto const& m, auto const& in) {
+          auto y = matmul(in.x, m.a);
+          return results(mean<-1>(y) + tanh(slice<1, 0, 1>(in.x)), sum<-1>(transpose<1, 0>(y)));
+        }, {.sums = true})[0] == "contract: contract! tanh sum multiply add!");
+}
+
+TEST_CASE("fuse: with sums and prologues, an RMS norm between products has no kernel of its own") {
+  using texts = std::vector<std::string>;
+  const auto block = [](auto const& m, auto const& in) {
+    auto x = in.x + matmul(in.x, m.a);
+    return x + matmul(x * rsqrt(mean<-1>(square(x)) + 1e-5), m.b);
+  };
+  const auto of = [&](fuse_options o) { return kernels_of(forward<two<shape<16, 16>, shape<16, 16>>, x12x16>(block, o)); };
+  CHECK(of({}) == texts{"contract: contract add!", "rows: square sum multiply add rsqrt multiply!", "contract: contract add!"});
+  CHECK(of({.sums = true}) == of({}));
+  CHECK(of({.prologues = true}) == texts{"contract: contract add!", "rows: square sum multiply add rsqrt!", "contract: multiply contract add!"});
+  CHECK(of({.prologues = true, .sums = true}) == texts{"contract: contract add! square sum multiply add rsqrt!", "contract: multiply contract add!"});
+  const fusion f = forward<two<shape<16, 16>, shape<16, 16>>, x12x16>(block, {.prologues = true, .sums = true});
+  CHECK(f.groups[static_cast<std::size_t>(f.order[0])].row_reductions);
+  CHECK(f.groups[static_cast<std::size_t>(f.order[0])].rows == 12);
 }

@@ -27,8 +27,8 @@ template <class Function, class Module, class Inputs = nothing> struct values_of
 // The same with products that compute their operands.
 template <class Source> struct with_prologues : Source { static constexpr bool prologues = true; };
 
-// The same with products that sum their results down the columns.
-template <class Source> struct with_column_sums : Source { static constexpr bool column_sums = true; };
+// The same with products that sum their results.
+template <class Source> struct with_sums : Source { static constexpr bool sums = true; };
 
 // The same with 16-bit storage.
 template <class Source, dtype Storage> struct lowered {

@@ -1,5 +1,5 @@
-// A product becomes a kernel: two strided operands, its epilogue as stage 0 of the tape, and where an operand is computed
-// its prologue as stage 1 (A) or 2 (B), over rows and columns of its own.
+// A product becomes a kernel: two strided operands, its epilogue as stage 0 of the tape, what follows from sums along its
+// rows as stage 1, and where an operand is computed its prologue as stage 2 (A) or 3 (B), over rows and columns of its own.
 #pragma once
 
 #include "../passes/prologue.hpp"
@@ -53,9 +53,16 @@ class contract_lowering : lowering {
     split = split_at(domain, k.batch * rows);
     stages.stages = 1;
     stages.at.assign(group_.members.size(), level::element);
-    for (std::size_t i = 0; i < group_.members.size(); ++i)
-      if (is_reduction(g[group_.members[i]].what)) stages.at[i] = level::column;
     stages.first.assign(group_.members.size(), 0);
+    for (std::size_t i = 0; i < group_.members.size(); ++i) {
+      const int id = group_.members[i];
+      if (is_reduction(g[id].what)) {
+        stages.at[i] = reduces_rows(g, group_, id) ? level::row : level::column;
+      } else if (group_.rows >= 0 && g[id].shape.elements() == group_.rows && k.columns > 1) {  // from such sums
+        stages.at[i] = level::row;
+        stages.first[i] = 1;
+      }
+    }
     stages.evaluated.assign(group_.members.size(), 1);
     stages.kept.assign(group_.members.size(), 0);
     slot.assign(group_.members.size(), -1);
@@ -97,14 +104,14 @@ class contract_lowering : lowering {
     k.arguments.push_back(none);
   }
 
-  // The operand's elements as instructions of stage 1 (A) or 2 (B), over rows and columns of their own.
+  // The operand's elements as instructions of stage 2 (A) or 3 (B), over rows and columns of their own.
   constexpr void add_prologue(int x, int which) {
     const computed_operand c = read_computed(g, x, which);
     kernel_data part;
     part.type = k.type;
     contract_lowering prologue(f, m, group_.prologue[which], part);
     const int slot_of_x = prologue.lower_elements(c.at.source, c.columns);
-    const int slots = static_cast<int>(k.tape.size()), arguments = static_cast<int>(k.arguments.size()), stage = which + 1;
+    const int slots = static_cast<int>(k.tape.size()), arguments = static_cast<int>(k.arguments.size()), stage = which + 2;
     for (argument const& a : part.arguments) k.arguments.push_back(a);
     for (instruction i : part.tape) {
       for (int& s : i.in)

@@ -1,4 +1,4 @@
-// The part of a product's tape that computes one of its operands: stage 1 for A, 2 for B, over rows and columns of its own.
+// The part of a product's tape that computes one of its operands: stage 2 for A, 3 for B, over rows and columns of its own.
 #pragma once
 
 #include "tape_traits.hpp"
@@ -7,7 +7,7 @@ namespace formwork {
 
 template <class Tape, int Which> struct tape_prologue;
 template <class... I, int Which> struct tape_prologue<tape<I...>, Which> {
-  static constexpr int stage = Which + 1;
+  static constexpr int stage = Which + 2;
 
   // The instruction that ends it; -1: the operand lies in memory.
   static constexpr int find() {

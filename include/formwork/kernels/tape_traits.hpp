@@ -78,13 +78,15 @@ constexpr bool is_row_reduction(opcode o) { return o == opcode::reduce_sum || o 
 constexpr bool is_column_reduction(opcode o) { return o == opcode::column_sum || o == opcode::column_maximum; }
 constexpr bool is_maximum(opcode o) { return o == opcode::reduce_maximum || o == opcode::column_maximum; }
 
-// The sums down the columns of a tape: how many, their slots, and the number of the one at slot K.
-template <class Tape> struct column_results;
-template <class... I> struct column_results<tape<I...>> {
-  static constexpr int count = (0 + ... + (is_column_reduction(I::what) ? 1 : 0));
-  using slots = slots_where<is_column_reduction(I::what)...>;
-  template <int K> static constexpr int ordinal() { return tape_traits<tape<I...>>::count_before(K, is_column_reduction); }
+// The sums of a tape along its rows, or down its columns: how many, their slots, and the number of the one at slot K.
+template <class Tape, bool (*Holds)(opcode)> struct tape_results;
+template <class... I, bool (*Holds)(opcode)> struct tape_results<tape<I...>, Holds> {
+  static constexpr int count = (0 + ... + (Holds(I::what) ? 1 : 0));
+  using slots = slots_where<Holds(I::what)...>;
+  template <int K> static constexpr int ordinal() { return tape_traits<tape<I...>>::count_before(K, Holds); }
 };
+template <class Tape> using column_results = tape_results<Tape, is_column_reduction>;
+template <class Tape> using row_results = tape_results<Tape, is_row_reduction>;
 
 namespace detail {
 template <class Arguments, int K> struct argument_of;

@@ -5,6 +5,7 @@
 
 #include "fuse_operands.hpp"
 #include "fuse_siblings.hpp"
+#include "fuse_sums.hpp"
 #include "group.hpp"
 #include "loop_order.hpp"
 #include "order.hpp"
@@ -16,7 +17,7 @@ namespace formwork {
 struct fuse_options {
   bool apart = false;      // every node a kernel of its own: what fusion is tested against
   bool prologues = false;  // a product computes its operands' elements where it reads them
-  bool column_sums = false;  // a product's kernel sums what it computes down the columns, as for a bias' gradient
+  bool sums = false;       // a product's kernel sums what it computes: down the columns, as for a bias' gradient, and along the rows, as for a norm
 };
 
 namespace detail {
@@ -159,15 +160,17 @@ class fuser : operand_reader {
       if (owner(o.source) == k || is_member(k, o.source)) {
         // Inside the group: element by element, or one value per row of a finished reduction.
         bool whole = (is_reduction(g[o.source].what) && reduces_columns(o.source)) || g[o.source].what == kind::replace;
-        if (!whole && (o.in_order || (o.per_row && level_is_row(k, o.source)))) continue;
+        if (!whole && reads_inside(K, o) && (o.in_order || level_is_row(k, o.source))) continue;
         return false;
       }
-      if (is_floating_node(o.source) && g[o.source].scope == g[i].scope && (o.in_order || o.per_row) && can_take(k, o.source, depth + 1))
+      if (is_floating_node(o.source) && g[o.source].scope == g[i].scope && reads_inside(K, o) && can_take(k, o.source, depth + 1))
         continue;
       if (!outside_ok(k, o.source)) return false;
     }
     return true;
   }
+  // A product's sums along its rows are finished only after its elements.
+  static constexpr bool reads_inside(group const& K, operand const& o) { return o.in_order || (o.per_row && K.what != skeleton::contract); }
   constexpr bool is_member(int k, int x) const {
     for (int m : f.groups[static_cast<std::size_t>(k)].members)
       if (m == x) return true;
@@ -216,7 +219,7 @@ class fuser : operand_reader {
   }
   // Is an operand of i computed in k, rather than read from memory?
   constexpr bool joins(int k, int i, operand const& o) {
-    if (options.apart || reads_memory(g[i].what) || g[o.source].scope != g[i].scope || !(o.in_order || o.per_row)) return false;
+    if (options.apart || reads_memory(g[i].what) || g[o.source].scope != g[i].scope || !reads_inside(f.groups[static_cast<std::size_t>(k)], o)) return false;
     return (is_floating_node(o.source) || (owner(o.source) != k && duplicable(o.source))) && can_take(k, o.source);
   }
   constexpr void add_member(int k, int i) {
@@ -299,19 +302,21 @@ class fuser : operand_reader {
     take(k, i);
   }
 
-  // Down the columns of what a product's kernel computes: formed there, so that nobody reads those elements again.
+  // What a product's kernel computes is summed there, so that nobody reads those elements again.
   constexpr bool follows_product(int i) {
-    if (!options.column_sums || options.apart || !reduces_columns(i)) return false;
-    const operand o = look(g[i].in[0]);
-    const int k = o.free || !o.in_order ? -1 : owner(o.source);
-    if (k < 0 || is_reduction(g[o.source].what) || g[o.source].scope != g[i].scope) return false;
-    group& K = f.groups[static_cast<std::size_t>(k)];
-    if (K.what != skeleton::contract || g[i].shape.elements() != g[K.anchor].shape[-1] || !is_member(k, o.source) || !loops_allow(k, i)) return false;
-    if (!fits(K, demand_of(i), &K.domain)) return false;
+    if (!options.sums || options.apart) return false;
+    const int k = product_sums{{g}, f, uses}.kernel_for(i, options.prologues), x = look(g[i].in[0]).source;
+    if (k < 0 || !loops_allow(k, i)) return false;
+    if (!is_member(k, x)) {
+      if (!can_take(k, x)) return false;
+      const std::size_t before = f.groups[static_cast<std::size_t>(k)].members.size();
+      take(k, x);
+      for (std::size_t n = before; n < f.groups[static_cast<std::size_t>(k)].members.size(); ++n)  // others may compute it again
+        if (const int m = f.groups[static_cast<std::size_t>(k)].members[n]; owner(m) == k && !wanted_in_memory(m)) owner(m) = -1;
+    }
+    product_sums{{g}, f, uses}.add(f.groups[static_cast<std::size_t>(k)], i);
     owner(i) = k;
     order_loops(k, i);
-    K.members.push_back(i);
-    K.column_reductions = true;
     return true;
   }
 

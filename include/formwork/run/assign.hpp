@@ -81,7 +81,7 @@ template <class Expression, class... View> struct assign_source<Expression, std:
 
   // compile(), with the targets' strides.
   static constexpr program_buffer compiled() {
-    fusion f = fuse(canonicalize(rematerialize(make()), {.panel_bytes = packed_panel_bytes}), {.prologues = true, .column_sums = true});
+    fusion f = fuse(canonicalize(rematerialize(make()), {.panel_bytes = packed_panel_bytes}), {.prologues = true, .sums = true});
     memory_plan m = plan_memory(f);
     constexpr dims stride[] = {View::stride...};
     constexpr bool strided[] = {!View::contiguous...};

@@ -33,7 +33,7 @@ template <class Source> constexpr long budget_of() {
 template <class Source> constexpr fuse_options fusing_of() {
   fuse_options o;
   if constexpr (requires { Source::prologues; }) o.prologues = Source::prologues;
-  if constexpr (requires { Source::column_sums; }) o.column_sums = Source::column_sums;
+  if constexpr (requires { Source::sums; }) o.sums = Source::sums;
   return o;
 }
 
@@ -62,8 +62,8 @@ constexpr bool nests_loops(graph_buffer const& g) {
 
 // Source::make() is a constexpr function that gives the graph. A member Source::workspace_budget, in bytes, asks for a
 // workspace of at most that much (below 0 for nothing): values are computed again rather than kept (passes/budget.hpp). A member
-// Source::prologues = true lets products compute their operands (passes/prologue.hpp), Source::column_sums = true sum their
-// results down the columns. `value` is the program as exact constexpr data.
+// Source::prologues = true lets products compute their operands (passes/prologue.hpp), Source::sums = true sum their
+// results down the columns and along the rows. `value` is the program as exact constexpr data.
 template <class Source> struct compiled {
   static constexpr graph_buffer traced = freeze(Source::make());
   static_assert(require<!detail::nests_loops(traced), error::repeat_stands_inside_a_repeat<Source>>);

@@ -17,7 +17,9 @@
 namespace formwork::cpu {
 
 // What `contract` calls with the results: value holds C[batch][row][column ... column + count - 1] in its
-// first `count` lanes. Every element arrives exactly once, from any of the threads; storing is its business.
+// first `count` lanes. Every element arrives exactly once, from any of the threads; storing is its business. Where it has
+// start(batch, row, column), the columns of a register tile's row arrive one after the other, each with what start gave, and
+// then that goes to finish().
 template <class Epilogue, class T>
 concept contract_epilogue = requires(Epilogue const& e, std::ptrdiff_t at, pack<T, native_width<T>> value) {
   e(at, at, at, value, int());
@@ -82,17 +84,28 @@ inline contract_grid contract_grid_for(contract_shape const& s, int threads) {
 
 struct contract_tag {};
 
+template <class Epilogue> concept epilogue_of_tile_rows = requires(Epilogue const& e, std::ptrdiff_t at) { e.start(at, at, at); };
+
 // Hands the valid part of a finished tile to the epilogue.
 template <int TileRows, int TileColumns, bool Ragged, class T, class Epilogue>
 FORMWORK_INLINE void finish_tile(Epilogue const& epilogue, std::ptrdiff_t batch, std::ptrdiff_t row, int rows,
                                  std::ptrdiff_t column, int width, const T* tile) {
   constexpr int lanes = native_width<T>;
   for (int y = 0; y < rows; ++y, tile += TileColumns) {
-    int x = 0;
-    for (; x + lanes <= width; x += lanes)
-      epilogue(batch, row + y, column + x, load_whole(tile + x), lanes);
-    if constexpr (Ragged)
-      if (x < width) epilogue(batch, row + y, column + x, load_whole(tile + x), width - x);
+    const auto each = [&](auto&... started) __attribute__((always_inline)) {
+      int x = 0;
+      for (; x + lanes <= width; x += lanes)
+        epilogue(batch, row + y, column + x, load_whole(tile + x), lanes, started...);
+      if constexpr (Ragged)
+        if (x < width) epilogue(batch, row + y, column + x, load_whole(tile + x), width - x, started...);
+    };
+    if constexpr (epilogue_of_tile_rows<Epilogue>) {
+      auto started = epilogue.start(batch, row + y, column);
+      each(started);
+      epilogue.finish(started);
+    } else {
+      each();
+    }
   }
 }
 

@@ -3,10 +3,10 @@
 #pragma once
 
 #include "../../kernels/tape_prologue.hpp"
-#include "column_sums.hpp"
 #include "contract.hpp"
 #include "contract_row.hpp"
 #include "execute.hpp"
+#include "row_sums.hpp"
 #include "tape_run.hpp"
 
 namespace formwork::cpu {
@@ -67,10 +67,16 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
   using down = detail::column_sums<T, N, Arguments, Tape>;
   static constexpr int tile_rows = kernels::contract_schedule_for(sizeof(T), static_cast<int>(M), static_cast<int>(N), static_cast<int>(K)).tile_rows;
   static constexpr long runs_each = (M + tile_rows - 1) / tile_rows;
-  static constexpr std::size_t scratch_bytes = sums_bytes + static_cast<std::size_t>(Batch * runs_each) * down::bytes;
+  static constexpr std::size_t down_bytes = static_cast<std::size_t>(round_up(Batch * runs_each * static_cast<long>(down::bytes), 64));
+  // Sums along the rows: a block of columns is a register tile's, or in contract_row a vector.
+  static constexpr int tile_columns = kernels::contract_schedule_for(sizeof(T), static_cast<int>(M), static_cast<int>(N), static_cast<int>(K)).tile_columns;
+  template <bool ByVectors> using along = detail::row_sums<T, Batch * M, N, ByVectors ? runner::width : tile_columns, Arguments, Tape>;
+  static constexpr bool sums_rows = along<false>::results > 0;
+  static constexpr std::size_t scratch_bytes = sums_bytes + down_bytes + along<M == 1>::bytes;
   FORMWORK_INLINE static T* run_of(launch_context const& ctx, std::ptrdiff_t batch, std::ptrdiff_t row) {
     return reinterpret_cast<T*>(static_cast<std::byte*>(ctx.scratch) + sums_bytes) + (batch * runs_each + row / tile_rows) * (down::results * down::padded);
   }
+  FORMWORK_INLINE static T* parts_of_rows(launch_context const& ctx) { return reinterpret_cast<T*>(static_cast<std::byte*>(ctx.scratch) + sums_bytes + down_bytes); }
   FORMWORK_INLINE static T* first_sums(launch_context const& ctx, std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column) {
     if constexpr (place_of_sums < 0) return static_cast<T*>(ctx.scratch) + (batch * M + row) * N + column;
     else return static_cast<T*>(ctx.arguments[place_of_sums]) + argument_at<Arguments, place_of_sums>::row::offset(batch * M + row) + column;
@@ -87,22 +93,47 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
     }
   };
 
-  struct epilogue {
+  template <bool ByVectors> struct epilogue {
     launch_context const& ctx;
+    using part = typename along<ByVectors>::part;
 
     template <class Errands> FORMWORK_INLINE void touch(Errands& errands, std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column) const {
       runner::touch(errands, ctx.arguments, batch * M + row, column);
     }
 
+    FORMWORK_INLINE part start(std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column) const
+      requires(sums_rows && !ByVectors)
+    {
+      return {parts_of_rows(ctx), batch * M + row, column};
+    }
+    FORMWORK_INLINE void finish(part const& p) const { p.finish(); }
+
     struct extras {
       T* run = nullptr;  // partial column sums
       bool first = true;
-      template <class I, int Slot, class V> FORMWORK_INLINE void accumulate(V const& v, std::ptrdiff_t c, int) {
-        T* p = run + down::template ordinal<Slot>() * down::padded + c;  // lanes beyond the last column are never read
-        (first ? v : detail::combine<I>(V::load(p), v)).store(p);
+      part* of_row = nullptr;
+      template <class I, int Slot, class V> FORMWORK_INLINE void accumulate(V const& v, std::ptrdiff_t c, int count) {
+        if constexpr (is_row_reduction(I::what)) {
+          of_row->template add<I, Slot>(v, count);
+        } else {
+          T* p = run + down::template ordinal<Slot>() * down::padded + c;  // lanes beyond the last column are never read
+          (first ? v : detail::combine<I>(V::load(p), v)).store(p);
+        }
       }
     };
-    [[gnu::flatten]] FORMWORK_INLINE void operator()(std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column, pack<T, runner::width> value, int count) const {
+    FORMWORK_INLINE void operator()(std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column, pack<T, runner::width> value, int count) const {
+      if constexpr (sums_rows && ByVectors) {
+        part p(parts_of_rows(ctx), batch * M + row, column);
+        compute(batch, row, column, value, count, &p);
+        p.finish();
+      } else {
+        compute(batch, row, column, value, count, nullptr);
+      }
+    }
+    FORMWORK_INLINE void operator()(std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column, pack<T, runner::width> value, int count, part& p) const {
+      compute(batch, row, column, value, count, &p);
+    }
+    [[gnu::flatten]] FORMWORK_INLINE void compute(std::ptrdiff_t batch, std::ptrdiff_t row, std::ptrdiff_t column, pack<T, runner::width> value, int count, [[maybe_unused]] part* of_row) const {
       typename runner::row_t rows;
       typename runner::pointers p;
       runner::rows::set_pointers(p, ctx.arguments, batch * M + row);
@@ -114,7 +145,8 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
         here.f[accumulator_slot<0>] = count == runner::width ? load_as<T, runner::width>(first) : load_as<T, runner::width>(first, count);
       }
       extras sums;
-      if constexpr (down::results > 0) sums = {run_of(ctx, batch, row), row % tile_rows == 0};
+      if constexpr (down::results > 0) sums.run = run_of(ctx, batch, row), sums.first = row % tile_rows == 0;
+      if constexpr (sums_rows) sums.of_row = of_row;
       if (count == runner::width) runner::template run_elements<0, true>(ctx, rows, here, p, column, count, sums);
       else runner::template run_elements<0, false>(ctx, rows, here, p, column, count, sums);
     }
@@ -136,7 +168,7 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
       runner::rows::set_pointers(p, ctx.arguments, place::row(batch, outer, k));
       runner::rows::template run<part::stage>(ctx, rows, p);
       typename runner::element_t here;
-      typename epilogue::extras none;
+      struct {} none;
       if (count == Width) runner::template run_elements<part::stage, true>(ctx, rows, here, p, column, count, none);
       else runner::template run_elements<part::stage, false>(ctx, rows, here, p, column, count, none);
       const pack<T, Width> exact = element_value<typename runner::traits, part::result, slot_class::floating>(rows, here);
@@ -152,8 +184,10 @@ struct execute<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Argumen
 
   FORMWORK_HIDDEN static void run(launch_context const& ctx) {
     if constexpr (products == 2) multiply<1>(ctx, keep_sums{ctx});
-    multiply<products>(ctx, epilogue{ctx});
+    constexpr bool by_vectors = M == 1 && is_short_row<decltype(operand<0, AStrides>(ctx)), static_cast<int>(K)>;
+    multiply<products>(ctx, epilogue<by_vectors>{ctx});
     if constexpr (down::results > 0) down::finish(ctx, run_of(ctx, 0, 0), Batch * runs_each);
+    if constexpr (sums_rows) along<by_vectors>::finish(ctx, parts_of_rows(ctx));
   }
 
  private:

@@ -17,7 +17,7 @@ template <class Options, dtype Type, dtype A, dtype B> constexpr gpu_products pr
   return gpu_products::plain;
 }
 
-// Whole: K is not split, since what is summed down the columns must be whole.
+// Whole: K is not split, since what is summed down the columns or along the rows must be whole.
 template <gpu_products What, long Batch, long M, long N, long K, int Products = 1, bool Whole = false> struct contract_schedule_of {
   static constexpr gpu_contract_schedule value = gpu_contract_schedule_for(What, Batch, M, N, K, Products, Whole ? 1 : gpu_contract_most_splits);
 };
@@ -51,7 +51,10 @@ template <long Batch, long M, long N, long K, dtype Type, class AStrides, class 
   using column_sums = typename formwork::column_results<Tape>::slots;
   static constexpr int column_results = formwork::column_results<Tape>::count;
   template <int K_> static constexpr int column_ordinal() { return formwork::column_results<Tape>::template ordinal<K_>(); }
-  using schedule_of = contract_schedule_of<what, Batch, M, N, K, products, (column_results > 0)>;
+  using row_sums = typename formwork::row_results<Tape>::slots;
+  static constexpr int row_results = formwork::row_results<Tape>::count;
+  template <int K_> static constexpr int row_ordinal() { return formwork::row_results<Tape>::template ordinal<K_>(); }
+  using schedule_of = contract_schedule_of<what, Batch, M, N, K, products, (column_results + row_results > 0)>;
   static constexpr gpu_contract_schedule schedule = schedule_of::value;
   using sums = typename sums_of<what, a_argument::type, T, a_operand, b_operand, schedule_of>::type;
 
@@ -62,14 +65,27 @@ template <long Batch, long M, long N, long K, dtype Type, class AStrides, class 
   // Sums down the columns: a group is a tile's rows. Partial sums: [group][ordinal][padded]
   static constexpr long columns = N, groups = Batch * row_tiles;
   FORMWORK_DEVICE static T* partial(void* scratch, long group, int ordinal) { return static_cast<T*>(scratch) + (group * column_results + ordinal) * padded; }
+  // Sums along the rows: a part is a tile's columns. After those of groups: [ordinal][part][row]
+  static constexpr long rows = Batch * M, row_parts = column_tiles;
+  FORMWORK_DEVICE static T* row_part(void* scratch, int ordinal, long part, long row) { return static_cast<T*>(scratch) + groups * column_results * padded + (ordinal * row_parts + part) * rows + row; }
   // Partial sums of splits: [split][batch m][product][padded]
   static constexpr long padded = round_up(N, 16 / static_cast<long>(sizeof(T)));
-  static_assert(column_results == 0 || schedule.splits == 1);
+  static_assert(column_results + row_results == 0 || schedule.splits == 1);
   static constexpr std::size_t scratch_bytes =
-      schedule.splits > 1 ? static_cast<std::size_t>(schedule.splits * Batch * M * products * padded) * sizeof(T) : static_cast<std::size_t>(groups * column_results * padded) * sizeof(T);
+      sizeof(T) * static_cast<std::size_t>(schedule.splits > 1 ? schedule.splits * Batch * M * products * padded : groups * column_results * padded + row_results * row_parts * rows);
   FORMWORK_DEVICE static T* partial(void* scratch, long split, long row, int product) {
     return static_cast<T*>(scratch) + ((split * Batch * M + row) * products + product) * padded;
   }
+};
+
+// The launches after the main one.
+template <class Main, class Shape> struct contract_launches {
+  using down = columns_launch<Shape, typename Shape::arguments>;
+  using along = row_sums_launch<Shape>;
+  static constexpr bool has_down = Shape::column_results > 0, has_along = Shape::row_results > 0;
+  using with_sums = std::conditional_t<has_down && has_along, launch_list<Main, down, along>,
+                                       std::conditional_t<has_down, launch_list<Main, down>, std::conditional_t<has_along, launch_list<Main, along>, launch_list<Main>>>>;
+  using type = std::conditional_t<(Shape::schedule.splits > 1), launch_list<Main, contract_finish<Shape>>, with_sums>;
 };
 
 template <class Shape> struct contract_main {
@@ -104,8 +120,7 @@ struct kernel_plan<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Arg
   using shape = detail::contract_shape<Batch, M, N, K, Type, AStrides, BStrides, Arguments, Tape, Options>;
   static constexpr std::size_t scratch_bytes = shape::scratch_bytes;
   using main = detail::contract_main<shape>;
-  using launches = std::conditional_t<(shape::schedule.splits > 1), launch_list<main, detail::contract_finish<shape>>,
-                                      std::conditional_t<(shape::column_results > 0), launch_list<main, detail::columns_launch<shape, Arguments>>, launch_list<main>>>;
+  using launches = typename detail::contract_launches<main, shape>::type;
 };
 
 }  // namespace formwork::cuda

@@ -2,8 +2,8 @@
 // of its rows, so that every load and store of the tape is as wide as memory allows.
 #pragma once
 
-#include "column_sums.hpp"
 #include "contract_sums.hpp"
+#include "row_sums.hpp"
 
 namespace formwork::cuda::detail {
 
@@ -33,17 +33,26 @@ template <class T, class Arguments, class Tape> struct contract_tape {
   }
 };
 
-// A thread's sums down its columns, over the rows of the tile that it meets.
-template <class Shape, int Width> struct tile_columns_sums {
+// A thread's sums down its columns, over the rows of the tile that it meets, and along the row that it is at.
+template <class Shape, int Width> struct tile_results {
   using T = typename Shape::T;
   T sum[Shape::column_results > 0 ? Shape::column_results : 1][Width];
+  T along[Shape::row_results > 0 ? Shape::row_results : 1];
 
   template <int... K> FORMWORK_DEVICE void start(std::integer_sequence<int, K...>) { (start_one<K>(), ...); }
   template <class N, int K, class At> FORMWORK_DEVICE void accumulate(T const (&v)[Width], At const& at) {
-    constexpr int c = Shape::template column_ordinal<K>();
-    FORMWORK_UNROLL
-    for (int w = 0; w < Width; ++w)
-      if (at.holds(w)) sum[c][w] = combine<N>(sum[c][w], v[w]);
+    if constexpr (is_row_reduction(N::what)) {
+      T s = neutral<T, N>();
+      FORMWORK_UNROLL
+      for (int w = 0; w < Width; ++w)
+        if (at.holds(w)) s = combine<N>(s, v[w]);
+      along[Shape::template row_ordinal<K>()] = s;
+    } else {
+      constexpr int c = Shape::template column_ordinal<K>();
+      FORMWORK_UNROLL
+      for (int w = 0; w < Width; ++w)
+        if (at.holds(w)) sum[c][w] = combine<N>(sum[c][w], v[w]);
+    }
   }
   template <class N, class At> FORMWORK_DEVICE void recall(T (&)[Width], At const&) {}
 
@@ -67,7 +76,7 @@ template <class Shape, class Sums> struct contract_epilogue {
   static constexpr int threads_per_row = tile_columns / (vector * chunks), rows_at_once = Sums::threads / threads_per_row;
   static_assert(tile_columns % (vector * chunks) == 0 && Sums::threads % threads_per_row == 0 && stage.rows % rows_at_once == 0);
   using columns_t = lane_columns<chunks, vector>;
-  using sums_down = tile_columns_sums<Shape, columns_t::width>;
+  using results_t = tile_results<Shape, columns_t::width>;
   static constexpr std::size_t staged_bytes = static_cast<std::size_t>(stage.rows * Sums::pitch) * sizeof(T),
                                down_bytes = Shape::column_results > 0 ? static_cast<std::size_t>(rows_at_once * tile_columns) * sizeof(T) : 0,
                                bytes = staged_bytes > down_bytes ? staged_bytes : down_bytes;
@@ -76,8 +85,8 @@ template <class Shape, class Sums> struct contract_epilogue {
   FORMWORK_DEVICE static void run(Lane const& lane, Context const& a, Sums const& sums, long batch, long row, long column, int split) {
     T* const staged = reinterpret_cast<T*>(lane.shared());
     const int mine = lane.thread() / threads_per_row, first = lane.thread() % threads_per_row * vector;
-    sums_down down;
-    down.start(typename Shape::column_sums{});
+    results_t results;
+    results.start(typename Shape::column_sums{});
     for (int pass = 0; pass < stage.passes; ++pass) {
       lane.sync();
       store(lane, sums, staged, pass, std::make_integer_sequence<int, stage.passes>{});
@@ -89,19 +98,33 @@ template <class Shape, class Sums> struct contract_epilogue {
         typename tape::runner::template slots<columns_t> here;
         take<0>(a, here, staged + i * Sums::pitch + first, at, split, number);
         if constexpr (products == 2) take<1>(a, here, staged + i * Sums::pitch + tile_columns + first, at, split, number);
-        if constexpr (s.splits == 1) tape::run(a, here, number, at, down);
+        if constexpr (s.splits == 1) tape::run(a, here, number, at, results);
+        finish_along(lane, a, results, number, column / tile_columns, m < Shape::m, typename Shape::row_sums{});
       }
     }
-    finish_down(lane, a, down, batch * Shape::row_tiles + row / s.tile_rows, column, typename Shape::column_sums{});
+    finish_down(lane, a, results, batch * Shape::row_tiles + row / s.tile_rows, column, typename Shape::column_sums{});
+  }
+
+  // Across the threads that share a row, neighbours in a warp; the row's sum in this tile goes to scratch.
+  template <class Lane, class Context, int... K>
+  FORMWORK_DEVICE static void finish_along([[maybe_unused]] Lane const& lane, [[maybe_unused]] Context const& a, [[maybe_unused]] results_t const& results, [[maybe_unused]] long row,
+                                           [[maybe_unused]] long part, [[maybe_unused]] bool there, std::integer_sequence<int, K...>) {
+    static_assert(sizeof...(K) == 0 || (threads_per_row <= warp && (threads_per_row & (threads_per_row - 1)) == 0));
+    (finish_row<K>(lane, a, results, row, part, there), ...);
+  }
+  template <int K, class Lane, class Context> FORMWORK_DEVICE static void finish_row(Lane const& lane, Context const& a, results_t const& results, long row, long part, bool there) {
+    constexpr int o = Shape::template row_ordinal<K>();
+    const T sum = combine_lanes<typename Shape::traits::template instruction<K>, threads_per_row>(lane, results.along[o]);
+    if (there && lane.thread() % threads_per_row == 0) *Shape::row_part(a.scratch, o, part, row) = sum;
   }
 
   // Across the threads that share columns, in their order; the tile's sums go to scratch.
   template <class Lane, class Context, int... K>
-  FORMWORK_DEVICE static void finish_down([[maybe_unused]] Lane const& lane, [[maybe_unused]] Context const& a, [[maybe_unused]] sums_down const& down, [[maybe_unused]] long group,
+  FORMWORK_DEVICE static void finish_down([[maybe_unused]] Lane const& lane, [[maybe_unused]] Context const& a, [[maybe_unused]] results_t const& results, [[maybe_unused]] long group,
                                           [[maybe_unused]] long column, std::integer_sequence<int, K...>) {
-    (finish_one<K>(lane, a, down, group, column), ...);
+    (finish_one<K>(lane, a, results, group, column), ...);
   }
-  template <int K, class Lane, class Context> FORMWORK_DEVICE static void finish_one(Lane const& lane, Context const& a, sums_down const& down, long group, long column) {
+  template <int K, class Lane, class Context> FORMWORK_DEVICE static void finish_one(Lane const& lane, Context const& a, results_t const& results, long group, long column) {
     using N = typename Shape::traits::template instruction<K>;
     constexpr int c = Shape::template column_ordinal<K>();
     T* const shared = reinterpret_cast<T*>(lane.shared());
@@ -110,7 +133,7 @@ template <class Shape, class Sums> struct contract_epilogue {
     FORMWORK_UNROLL
     for (int k = 0; k < chunks; ++k)
       FORMWORK_UNROLL
-      for (int v = 0; v < vector; ++v) shared[mine * tile_columns + first + k * threads_per_row * vector + v] = down.sum[c][k * vector + v];
+      for (int v = 0; v < vector; ++v) shared[mine * tile_columns + first + k * threads_per_row * vector + v] = results.sum[c][k * vector + v];
     lane.sync();
     for (int x = lane.thread(); x < tile_columns; x += Sums::threads) {
       T sum = shared[x];

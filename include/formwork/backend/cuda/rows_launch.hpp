@@ -4,18 +4,11 @@
 
 #include "../../kernels/gpu_rows_schedule.hpp"
 #include "../../passes/storage.hpp"
-#include "column_sums.hpp"
+#include "row_sums.hpp"
 
 namespace formwork::cuda {
 
 namespace detail {
-
-// Of `Lanes` neighbouring lanes, a power of two; all of them get the same bits.
-template <class N, int Lanes, class Lane, class T> FORMWORK_DEVICE T combine_lanes(Lane const& lane, T v) {
-  FORMWORK_UNROLL
-  for (int bits = 1; bits < Lanes; bits *= 2) v = combine<N>(v, lane.shuffle_xor(v, bits));
-  return v;
-}
 
 // What the launches of one rows kernel share.
 template <long Rows, long Columns, int Stages, bool RowReductions, bool ColumnReductions, int Kept, dtype Type, class Arguments, class Tape> struct rows_shape;
