@@ -262,3 +262,20 @@ TEST_CASE("assign: a product, its activation and the sums down its columns are o
   CHECK(near(values(y), values(evaluate(gelu(matmul(x, w)))), 1));
   CHECK(near(values(down), values(evaluate(sum<0>(y))), M));
 }
+
+TEST_CASE("assign: a product and the means along its rows are one kernel, and a softmax of it is two") {
+  constexpr long M = 37, K = 24, N = 50;
+  auto x = random_tensor<shape<M, K>>(1);
+  auto w = random_tensor<shape<K, N>>(2, 0.3f);
+  tensor<float, shape<M, N>> y;
+  tensor<float, shape<M, 1>> means;
+  const auto f = [](auto a, auto b) {
+    auto r = matmul(a, b);
+    return std::tuple(r, mean<1>(r * r));
+  };
+  STATIC_REQUIRE(assignment<std::tuple<view<float, shape<M, N>>, view<float, shape<M, 1>>>, decltype(defer(f, x, w))>::kernels == 1);
+  STATIC_REQUIRE(assignment<std::tuple<view<float, shape<M, N>>>, decltype(defer([](auto a, auto b) { return std::tuple(softmax(matmul(a, b))); }, x, w))>::kernels == 2);
+  assign(std::tie(y, means), f, x, w);
+  CHECK(near(values(y), values(evaluate(matmul(x, w))), 1));
+  CHECK(near(values(means), values(evaluate(mean<1>(y * y))), N));
+}
