@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "support/step_check.hpp"
+#include "support/oracle.hpp"
 
 namespace formwork::testing {
 

@@ -5,6 +5,7 @@
 #include "formwork/nn/llama.hpp"
 #include "support/program_test.hpp"
 #include "support/ragged_attention.hpp"
+#include "support/step_check.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;

@@ -3,9 +3,10 @@
 
 #include "formwork/ops/exp.hpp"
 #include "formwork/trace/attend.hpp"
+#include "support/aligned.hpp"
+#include "support/oracle.hpp"
 #include "support/programs.hpp"
 #include "support/random_counter.hpp"
-#include "support/step_check.hpp"
 
 namespace formwork::testing {
 

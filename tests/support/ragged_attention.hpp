@@ -10,7 +10,8 @@
 
 #include "formwork/nn/attention.hpp"
 #include "support/programs.hpp"
-#include "support/step_check.hpp"
+#include "support/aligned.hpp"
+#include "support/oracle.hpp"
 
 namespace formwork::testing {
 

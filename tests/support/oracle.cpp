@@ -1,4 +1,4 @@
-#include "step_check.hpp"
+#include "oracle.hpp"
 
 #include <cmath>
 #include <random>
