@@ -57,6 +57,12 @@ TEST_CASE("dlpack: what does not fit is refused in a sentence") {
   d.ndim = 100;
   CHECK_THROWS_WITH(from_dlpack<v>(d), "the DLPack tensor has 100 axes, but the view has [2, 3]");
   d = m->dl_tensor;
+  d.shape = nullptr;
+  CHECK_THROWS_WITH(from_dlpack<v>(d), "the DLPack tensor has no shape: its producer did not fill it in");
+  d = m->dl_tensor;
+  d.data = nullptr;
+  CHECK_THROWS_WITH(from_dlpack<v>(d), "the DLPack tensor has no memory: its producer did not fill it in");
+  d = m->dl_tensor;
   d.strides = nullptr;
   CHECK(from_dlpack<v>(d).data() == t.data());
 }

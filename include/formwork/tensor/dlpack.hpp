@@ -96,6 +96,7 @@ View from_dlpack(Tensor const& t) {
     refuse("has elements of type " + detail::dlpack_type_name(t.dtype.code, t.dtype.bits, t.dtype.lanes) + ", but the view wants " +
            detail::dlpack_type_name(want.code, want.bits, want.lanes) + ": convert it first");
   dims shape, stride;
+  if (!t.shape && t.ndim > 0) refuse("has no shape: its producer did not fill it in");
   if (t.ndim >= 0 && t.ndim <= max_rank)
     for (int i = 0; i < t.ndim; ++i) shape.push_back(static_cast<long>(t.shape[i]));
   if (t.ndim != View::rank || !(shape == View::shape))
@@ -106,6 +107,7 @@ View from_dlpack(Tensor const& t) {
   for (int i = 0; i < t.ndim; ++i)
     if (shape.size[i] != 1 && stride.size[i] != View::stride.size[i])
       refuse("has strides " + to_string(stride) + ", but the view has " + to_string(View::stride) + ": make it contiguous, or name its strides in the view's type");
+  if (!t.data) refuse("has no memory: its producer did not fill it in");
   auto* first = static_cast<std::byte*>(t.data) + t.byte_offset;
   if (reinterpret_cast<std::uintptr_t>(first) % alignof(typename View::value_type) != 0) refuse("is not aligned for its element type: copy it first");
   return View(reinterpret_cast<typename View::element_type*>(first));
