@@ -1,7 +1,8 @@
 // Products: operands stored in every order, in bf16, f16, tf32, f32 and f64, edges, batches, a long K; operands that are
-// computed; two products with one epilogue; a linear layer with its cross-entropy part by part.
+// computed; two products with one epilogue; sums of the results; a linear layer with its cross-entropy part by part.
 #include "formwork/nn/loss.hpp"
 #include "gpu/skeletons.cuh"
+#include "support/product_sums.hpp"
 #include "support/prologues.hpp"
 
 namespace formwork::testing {
@@ -31,6 +32,8 @@ std::vector<checked_program> contract_skeletons() {
           checked<with_prologues<normed_gated_of<21, 40, 48>>, cuda_exact_device>("a norm before SwiGLU", 3 * sums_of(80)),
           checked<gated_training_of<33, 40, 36, true>, cuda_exact_device>("SwiGLU and its gradients", 4 * sums_of(40)),
           checked<lowered<gated_of<150, 136, 40>, dtype::bf16>>("SwiGLU in bf16", 3 * 0x1p-8),
+          checked<summed_rows_of<dtype::bf16, 40, 72, 48>>("sums along rows in bf16", 2 * 0x1p-8),
+          checked<summed_twice_of<dtype::f32, 37, 150, 33>, cuda_exact_device>("sums both ways", sums_of(33 + 150)),
           checked<head, cuda_exact_device>("linear cross-entropy", f32_tolerance(20 + 70 + 39), {.integer_limit = 70})};
 }
 
