@@ -15,8 +15,8 @@ namespace formwork {
 // multiples of 16 bytes.
 struct step_memory {
   std::byte* workspace = nullptr;  // step::workspace_bytes, 64-byte aligned
-  std::byte* parameters = nullptr;
-  std::byte* gradients = nullptr;
+  std::byte* parameters = nullptr;  // parameter_elements of the compiled program: gaps between parameters are counted
+  std::byte* gradients = nullptr;   // the same layout
   void* const* inputs = nullptr;
   void* const* outputs = nullptr;
   random_state random{};
