@@ -118,6 +118,9 @@ TEST_CASE("kernels of random programs: a sum whose adjoint comes from a loop tha
 TEST_CASE("kernels of random programs: a constant turned round, and a sum with parameters of its own as a factor") {
   check_seed({.seed = 165, .nodes = 10, .loops = 3});
 }
+TEST_CASE("kernels of random programs: a gradient of a loop's own parameter that turns out to be the same in every iteration") {
+  check_seed({.seed = 61063, .nodes = 25, .loops = 2});
+}
 TEST_CASE("kernels of random programs: axes added are not axes repeated") {
   check_seed({.seed = 1492, .nodes = 4, .loops = 0});
   check_seed({.seed = 94, .nodes = 5, .loops = 1});

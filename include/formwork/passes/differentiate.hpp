@@ -209,9 +209,9 @@ class reverse_pass {
     return true;
   }
 
-  // d as a node of the loop at hand: what is the same in every iteration is copied, so that it is stacked like the rest.
+  // d as a node of the loop at hand, so that it is stacked like the rest: a copy, which simplify removes unless d is, or turns
+  // out to be, the same in every iteration.
   constexpr int own_of_loop(int d) {
-    if (g[d].scope == g.scope) return d;
     node same{.what = kind::map, .type = g[d].type, .inputs = 1, .shape = g[d].shape, .op = op_of<ops::stop_gradient>()};
     same.in[0] = d;
     same.attribute[0] = 1;
