@@ -17,10 +17,13 @@
 #endif
 
 // FORMWORK_UNROLL: the loop that follows, of a kernel for GPUs, has a constant length, and its array elements are registers.
+// FORMWORK_KEEP_LOOP: it stays a loop, however short: its body fills the registers.
 #if defined(__CUDACC__)
 #define FORMWORK_UNROLL _Pragma("unroll")
+#define FORMWORK_KEEP_LOOP _Pragma("unroll 1")
 #else
 #define FORMWORK_UNROLL
+#define FORMWORK_KEEP_LOOP
 #endif
 
 // FORMWORK_UNROLL_HOST: the same in a kernel for CPUs, of a loop of at most 32 turns. nvcc hands the pragma on to the

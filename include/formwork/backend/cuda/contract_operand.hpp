@@ -103,10 +103,16 @@ template <class Operand, int Outer, int Depth, int Threads> struct tensor_tile {
     return line * line_bytes + ((byte / 16 ^ swizzle(line)) * 16 + byte % 16);
   }
 
+  // Where unit i of a thread lies; the permutation repeats after 8 lines.
+  FORMWORK_DEVICE static int place(units const& u, int i) {
+    if constexpr (units::lines_apart % 8 == 0) return at(u.line, u.first) + i * units::lines_apart * line_bytes;
+    else return at(u.line_of(i), u.first);
+  }
+
   template <class Lane> FORMWORK_DEVICE static void copy(Lane const& lane, std::byte* to, units const& u) {
     if constexpr (units::unit >= 4) {
       FORMWORK_UNROLL
-      for (int i = 0; i < units::each; ++i) lane.template copy_async<units::unit>(to + at(u.line_of(i), u.first), u.address(i), u.there(i));
+      for (int i = 0; i < units::each; ++i) lane.template copy_async<units::unit>(to + place(u, i), u.address(i), u.there(i));
     } else {
       constexpr int group = units::each < 8 ? units::each : 8;  // loads in flight
       FORMWORK_UNROLL
@@ -115,7 +121,7 @@ template <class Operand, int Outer, int Depth, int Threads> struct tensor_tile {
         FORMWORK_UNROLL
         for (int j = 0; j < group; ++j) x[j] = u.there(i + j) ? *u.address(i + j) : stored{};
         FORMWORK_UNROLL
-        for (int j = 0; j < group; ++j) *reinterpret_cast<stored*>(to + at(u.line_of(i + j), u.first)) = x[j];
+        for (int j = 0; j < group; ++j) *reinterpret_cast<stored*>(to + place(u, i + j)) = x[j];
       }
     }
   }
@@ -125,25 +131,34 @@ template <class Operand, int Outer, int Depth, int Threads> struct tensor_tile {
     union { raw<units::unit> bits; stored element[units::per]; } v{};
     FORMWORK_UNROLL
     for (int e = 0; e < units::per; ++e) v.element[e] = x[e];
-    *reinterpret_cast<raw<units::unit>*>(to + at(u.line_of(i), u.first)) = v.bits;
+    *reinterpret_cast<raw<units::unit>*>(to + place(u, i)) = v.bits;
   }
 
-  // A fragment of 16 rows of A, or two of 8 columns of B, from `outer` on, at step kk of 32 bytes of k. Register r holds
-  // half h of k, and rows (columns) from o on: A: o = 8 (r % 2), h = r / 2; B: o = 8 (r / 2), h = r % 2.
-  template <bool IsA, class Lane> FORMWORK_DEVICE static void load(Lane const& lane, std::uint32_t (&r)[4], const std::byte* tile, int outer, int kk) {
+  // A fragment of 16 rows of A, or two of 8 columns of B, at step kk of 32 bytes of k. Register r holds half h of k, and rows
+  // (columns) from o on: A: o = 8 (r % 2), h = r / 2; B: o = 8 (r / 2), h = r % 2. They are the fragments from `outer` on, a
+  // multiple of the Extent of a warp. Their places differ by whole lines, which the permutation does not see, or by bits
+  // of the chunk's number, so that what a lane computes of them, `begin`, is the same for all.
+  template <bool IsA, int Extent, class Lane> FORMWORK_DEVICE static int begin(Lane const& lane, int outer) {
+    static_assert((Extent & (Extent - 1)) == 0);
     constexpr int half = 16 / size;  // elements of k
+    if constexpr (words) return at(lane.thread() % 4, outer + lane.thread() % warp / 4);
+    const int i = lane.thread() % 8, j = lane.thread() % warp / 8;
+    const int o = 8 * (IsA ? j % 2 : j / 2), h = IsA ? j / 2 : j % 2;
+    if constexpr (Operand::along_k) return at(outer + o + i, h * half);
+    else return at(h * half + i, outer + o);
+  }
+  template <bool IsA, class Lane> FORMWORK_DEVICE static void load(Lane const& lane, std::uint32_t (&r)[4], const std::byte* tile, int begin, int fragment, int kk) {
+    constexpr int half = 16 / size;
     if constexpr (words) {
-      const int g = lane.thread() % warp / 4, t = lane.thread() % 4;
       FORMWORK_UNROLL
       for (int j = 0; j < 4; ++j) {
         const int o = 8 * (IsA ? j % 2 : j / 2), h = IsA ? j / 2 : j % 2;
-        r[j] = *reinterpret_cast<const std::uint32_t*>(tile + at((2 * kk + h) * half + t, outer + o + g));
+        r[j] = *reinterpret_cast<const std::uint32_t*>(tile + ((begin ^ (fragment * 16 + o) * size) + (2 * kk + h) * half * line_bytes));
       }
+    } else if constexpr (Operand::along_k) {
+      lane.load_matrices(r, tile + ((begin ^ kk * 32) + fragment * 16 * line_bytes));
     } else {
-      const int i = lane.thread() % 8, j = lane.thread() % warp / 8;
-      const int o = 8 * (IsA ? j % 2 : j / 2), h = IsA ? j / 2 : j % 2;
-      if constexpr (Operand::along_k) lane.load_matrices(r, tile + at(outer + o + i, (2 * kk + h) * half));
-      else lane.load_matrices_transposed(r, tile + at((2 * kk + h) * half + i, outer + o));
+      lane.load_matrices_transposed(r, tile + ((begin ^ fragment * 32) + kk * 2 * half * line_bytes));
     }
     if constexpr (size == 4) {
       FORMWORK_UNROLL

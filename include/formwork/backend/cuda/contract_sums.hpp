@@ -62,27 +62,49 @@ template <class Product, class A, class B, class Schedule> struct tensor_sums {
         next.finish(a, from_a, from_b, kk, shared);
       }
     }
-    int reading = 0, writing = stages - 1;
-    for (int tile = 0; tile < tiles; ++tile) {
-      if constexpr (copies) lane.template copy_wait<stages - 2>();
-      lane.sync();  // this tile is there for all, and the one before it has been read by all
-      copy(lane, shared + writing * stage_bytes, from_a, from_b, tile + stages - 1 < tiles);
-      if constexpr (computes) {
+    const int number = lane.thread() / warp;
+    const int begin_a = a_tile::template begin<true, warp_rows>(lane, number / warps_n * warp_rows);
+    const int begin_b = b_tile::template begin<false, warp_columns>(lane, number % warps_n * warp_columns);
+    int reading = 0, writing = bytes - stage_bytes;  // where these stages begin
+    if constexpr (computes) {
+      FORMWORK_KEEP_LOOP
+      for (int tile = 0; tile < tiles; ++tile) {
         const bool more = tile + 1 < tiles;
+        if constexpr (copies) lane.template copy_wait<stages - 2>();
+        lane.sync();  // this tile is there for all, and the one before it has been read by all
+        copy(lane, shared + writing, from_a, from_b, tile + stages - 1 < tiles);
         if constexpr (A::computed) from_a.next();
         if constexpr (B::computed) from_b.next();
         FORMWORK_UNROLL
         for (int kk = 0; kk < steps; ++kk) {
+          fragments now;
           if (more) next.load(a, from_a, from_b, kk);
-          multiply(lane, shared + reading * stage_bytes, kk);
-          if (more) next.finish(a, from_a, from_b, kk, shared + (reading + 1 == stages ? 0 : reading + 1) * stage_bytes);
+          load(lane, now, shared + reading, begin_a, begin_b, kk);
+          multiply(lane, now);
+          if (more) next.finish(a, from_a, from_b, kk, shared + after(reading));
         }
-      } else {
-        FORMWORK_UNROLL
-        for (int kk = 0; kk < steps; ++kk) multiply(lane, shared + reading * stage_bytes, kk);
+        writing = reading;
+        reading = after(reading);
       }
-      writing = reading;
-      reading = reading + 1 == stages ? 0 : reading + 1;
+    } else {
+      // While the fragments of a step are multiplied, those of the next one are loaded, across tiles too.
+      fragments now[2];
+      lane.template copy_wait<stages - 2>();
+      lane.sync();  // the first tile is there for all
+      load(lane, now[0], shared, begin_a, begin_b, 0);
+      FORMWORK_KEEP_LOOP
+      for (int tile = 1; tile < tiles; ++tile) {
+        copy(lane, shared + writing, from_a, from_b, tile + stages - 2 < tiles);
+        first_steps(lane, now, shared + reading, begin_a, begin_b);
+        lane.template copy_wait<stages - 2>();
+        lane.sync();  // the next tile is there for all, and this one has been read by all
+        writing = reading;
+        reading = after(reading);
+        load(lane, now[0], shared + reading, begin_a, begin_b, 0);
+        multiply(lane, now[1]);
+      }
+      first_steps(lane, now, shared + reading, begin_a, begin_b);
+      multiply(lane, now[1]);
     }
   }
 
@@ -112,22 +134,34 @@ template <class Product, class A, class B, class Schedule> struct tensor_sums {
     }
     if constexpr (copies) lane.copy_commit();
   }
-  // Step kk of 32 bytes of k.
-  template <class Lane> FORMWORK_DEVICE void multiply(Lane const& lane, const std::byte* stage_memory, int kk) {
-    const int number = lane.thread() / warp, row = number / warps_n * warp_rows, column = number % warps_n * warp_columns;
-    std::uint32_t x[rows][4], y[columns][2];
+  // The stage behind this one, in bytes.
+  FORMWORK_DEVICE static int after(int begin) { return begin + stage_bytes == bytes ? 0 : begin + stage_bytes; }
+  // What a warp multiplies in one step, 32 bytes of k.
+  struct fragments { std::uint32_t x[rows][4], y[columns][2]; };
+  // All steps of a tile but the last, whose fragments are then in now[1].
+  template <class Lane> FORMWORK_DEVICE void first_steps(Lane const& lane, fragments (&now)[2], const std::byte* stage_memory, int begin_a, int begin_b) {
+    static_assert(steps % 2 == 0);
     FORMWORK_UNROLL
-    for (int i = 0; i < rows; ++i) a_tile::template load<true>(lane, x[i], stage_memory, row + i * 16, kk);
+    for (int kk = 0; kk + 1 < steps; ++kk) {
+      load(lane, now[(kk + 1) % 2], stage_memory, begin_a, begin_b, kk + 1);
+      multiply(lane, now[kk % 2]);
+    }
+  }
+  template <class Lane> FORMWORK_DEVICE static void load(Lane const& lane, fragments& f, const std::byte* stage_memory, int begin_a, int begin_b, int kk) {
+    FORMWORK_UNROLL
+    for (int i = 0; i < rows; ++i) a_tile::template load<true>(lane, f.x[i], stage_memory, begin_a, i, kk);
     FORMWORK_UNROLL
     for (int j = 0; j < columns; j += 2) {
       std::uint32_t r[4];
-      b_tile::template load<false>(lane, r, stage_memory + a_tile::bytes, column + j * 8, kk);
-      y[j][0] = r[0], y[j][1] = r[1], y[j + 1][0] = r[2], y[j + 1][1] = r[3];
+      b_tile::template load<false>(lane, r, stage_memory + a_tile::bytes, begin_b, j / 2, kk);
+      f.y[j][0] = r[0], f.y[j][1] = r[1], f.y[j + 1][0] = r[2], f.y[j + 1][1] = r[3];
     }
+  }
+  template <class Lane> FORMWORK_DEVICE void multiply(Lane const& lane, fragments const& f) {
     FORMWORK_UNROLL
     for (int i = 0; i < rows; ++i)
       FORMWORK_UNROLL
-      for (int j = 0; j < columns; ++j) lane.template multiply_add<Product>(sum[i][j], x[i], y[j]);
+      for (int j = 0; j < columns; ++j) lane.template multiply_add<Product>(sum[i][j], f.x[i], f.y[j]);
   }
 };
 

@@ -3,6 +3,7 @@
 // it in C++, with the same meaning.
 #pragma once
 
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -15,8 +16,11 @@ namespace formwork::cuda {
 struct tf32 {};
 
 // f32 to the nearest tf32, ties away from zero, as cvt.rna.tf32.f32: tensor cores cut the lower 13 bits off. Infinities
-// stay, and NaN stays NaN, whichever of its bits are set.
-FORMWORK_DEVICE constexpr std::uint32_t round_to_tf32(std::uint32_t x) { return (x & 0x7fffffffu) > 0x7f800000u ? 0x7fc00000u : x + 0x1000u; }
+// stay, and so does NaN, whose lower bits are set: cut off alone they would leave an infinity.
+FORMWORK_DEVICE constexpr std::uint32_t round_to_tf32(std::uint32_t x) {
+  const float number = std::bit_cast<float>(x);
+  return number != number ? x | 0x00400000u : x + 0x1000u;
+}
 
 // Elements of depth that one tensor core instruction consumes: 32 bytes of each row.
 template <class Operand> inline constexpr int mma_depth = std::same_as<Operand, tf32> ? 8 : 16;
