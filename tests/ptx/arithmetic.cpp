@@ -128,6 +128,8 @@ template <class T> T f_reciprocal(T a) { return T(1) / a; }
 // If one is NaN, the other.
 template <class T> T f_least(T a, T b) { return a == b ? (std::signbit(a) ? a : b) : std::fmin(a, b); }
 template <class T> T f_most(T a, T b) { return a == b ? (std::signbit(a) ? b : a) : std::fmax(a, b); }
+template <class T> T f_least_or_nan(T a, T b) { return a != a || b != b ? std::numeric_limits<T>::quiet_NaN() : f_least(a, b); }
+template <class T> T f_most_or_nan(T a, T b) { return a != a || b != b ? std::numeric_limits<T>::quiet_NaN() : f_most(a, b); }
 template <class T> T f_multiply_add_down(T a, T b, T c) {
   std::fesetround(FE_DOWNWARD);
   volatile T x = a, y = b, z = c;
@@ -200,6 +202,10 @@ template <class T> void floats(table& t, std::string const& type) {
   t["abs." + type] = of<f_magnitude<T>>;
   t["min." + type] = of<f_least<T>>;
   t["max." + type] = of<f_most<T>>;
+  if constexpr (sizeof(T) == 4) {
+    t["min.NaN." + type] = of<f_least_or_nan<T>>;
+    t["max.NaN." + type] = of<f_most_or_nan<T>>;
+  }
 }
 
 table const& actions() {

@@ -31,15 +31,33 @@ template <detail::arithmetic T> FORMWORK_FN constexpr T abs(T a) {
 }
 
 // The smaller and the larger; a NaN in either argument is the result (PyTorch's minimum and maximum).
-// Of two zeros of different sign either may be the result.
+// Of two zeros of different sign either may be the result. GPUs have one instruction for floats, which is not in C++.
 template <detail::arithmetic A, detail::arithmetic B>
 FORMWORK_FN constexpr std::common_type_t<A, B> min(A a, B b) {
   const std::common_type_t<A, B> x = a, y = b;
+#if defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<std::common_type_t<A, B>, float>) {
+    if (!std::is_constant_evaluated()) {
+      float r;
+      asm("min.NaN.f32 %0, %1, %2;" : "=f"(r) : "f"(x), "f"(y));
+      return r;
+    }
+  }
+#endif
   return (x < y || x != x) ? x : y;
 }
 template <detail::arithmetic A, detail::arithmetic B>
 FORMWORK_FN constexpr std::common_type_t<A, B> max(A a, B b) {
   const std::common_type_t<A, B> x = a, y = b;
+#if defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<std::common_type_t<A, B>, float>) {
+    if (!std::is_constant_evaluated()) {
+      float r;
+      asm("max.NaN.f32 %0, %1, %2;" : "=f"(r) : "f"(x), "f"(y));
+      return r;
+    }
+  }
+#endif
   return (x > y || x != x) ? x : y;
 }
 
