@@ -54,6 +54,11 @@ constexpr gpu_attend_schedule gpu_attend_schedule_for(gpu_attend_need need, gpu_
   }
 }
 
+// Whether a warp of the gradients' kernels holds two tiles of rows, which then share each fragment of the columns that is
+// read, 48 instead of 72 reads for 128 products: registers hold sums of this width and, of a score that is only scaled, half
+// the columns. Shared memory, not tensor cores, would be the limit with one tile (docs/cuda.md).
+constexpr bool gpu_attend_pairs(long width) { return width <= 64; }
+
 // The padded width of a head, and in how many parts the results of the key kernel are summed: two such sums of a
 // quarter of 16 rows have to fit the registers.
 constexpr int gpu_attend_parts(long width) { return width > 128 ? 2 : 1; }

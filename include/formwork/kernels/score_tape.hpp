@@ -64,6 +64,20 @@ struct score_facts<Score, Derivative, Mask, Arguments, tape<I...>> {
   static constexpr int weight = find_weight();
   static constexpr int draws = (0 + ... + (I::what == opcode::random ? 1 : 0));
 
+  // c where slot s is c times the slot of `what` (the score, or dz), c a constant; 0 where it is anything else.
+  static constexpr double multiple_of(opcode what, int s) {
+    constexpr opcode all[] = {I::what...};
+    constexpr double number[] = {I::number...};
+    constexpr bool product[] = {(I::what == opcode::map && std::is_same_v<typename I::op, ops::multiply>)...};
+    constexpr int in[][2] = {{operand_slot<I, 0>(), operand_slot<I, 1>()}...};
+    if (s < 0) return 0;
+    if (all[s] == what) return 1;
+    if (!product[s]) return 0;
+    if (all[in[s][0]] == opcode::constant) return number[in[s][0]] * multiple_of(what, in[s][1]);
+    if (all[in[s][1]] == opcode::constant) return number[in[s][1]] * multiple_of(what, in[s][0]);
+    return 0;
+  }
+
   // The slots that slot s depends on, and itself.
   static constexpr void add_closure(flags& need, int s) {
     constexpr int in[][5] = {{operand_slot<I, 0>(), operand_slot<I, 1>(), operand_slot<I, 2>(), operand_slot<I, 3>(), operand_slot<I, 4>()}...};

@@ -10,12 +10,12 @@
 
 namespace formwork::cuda {
 
-// Scratch: lse (+infinity where a query sees no key) and delta, both (B, H, Tq).
+// Scratch: lse (+infinity where a query sees no key) and -delta, both (B, H, Tq).
 template <class Problem> struct attend_statistics {
   using T = typename Problem::T;
   static constexpr std::size_t elements = 2 * static_cast<std::size_t>(Problem::rows);
   FORMWORK_DEVICE static T* lse(void* scratch, int batch, int head) { return static_cast<T*>(scratch) + (static_cast<long>(batch) * Problem::heads + head) * Problem::queries; }
-  FORMWORK_DEVICE static T* delta(void* scratch, int batch, int head) { return lse(scratch, batch, head) + Problem::rows; }
+  FORMWORK_DEVICE static T* minus_delta(void* scratch, int batch, int head) { return lse(scratch, batch, head) + Problem::rows; }
 };
 
 // Eight lanes take a row.
@@ -50,28 +50,34 @@ template <class Problem> struct attend_delta_launch {
       const T lse = static_cast<T>(static_cast<const element_t<argument<4>::type>*>(a.arguments[4])[row]);
       const bool sees = lse != -std::numeric_limits<T>::infinity();
       attend_statistics<Problem>::lse(a.scratch, batch, head)[q] = sees ? lse : std::numeric_limits<T>::infinity();
-      attend_statistics<Problem>::delta(a.scratch, batch, head)[q] = sees ? sum : T(0);
+      attend_statistics<Problem>::minus_delta(a.scratch, batch, head)[q] = sees ? -sum : T(0);
     }
   }
 };
 
 namespace detail {
 
-// Four elements: s, dp -> p (weighed), ds. Slots of the tape stay in `here`, for the gradients of tables.
+// What the product dp = dout . v begins with: -delta, unless a weight comes in between.
+template <class Tape, class T> FORMWORK_DEVICE T dp_begin(T minus_delta) { return Tape::weighs ? T(0) : minus_delta; }
+
+// Four elements: s, dp -> p (weighed), ds, which is still to be scaled where the tape scales gradients. Slots of the tape stay
+// in `here`, for the gradients of tables.
 template <int What, bool Masked, class Tape, class T, class Slots, class Position, class Lane>
-FORMWORK_DEVICE void attend_adjoint(Lane const& lane, typename Tape::head_slots const& head, Slots& here, T (&s)[4], T (&dp)[4], T const (&scaled_lse)[4], T const (&delta)[4],
+FORMWORK_DEVICE void attend_adjoint(Lane const& lane, typename Tape::head_slots const& head, Slots& here, T (&s)[4], T (&dp)[4], T const (&scaled_lse)[4], T const (&minus_delta)[4],
                                     bool const (&inside)[4], Position const& at, void* const* arguments) {
   using facts = typename Tape::facts;
-  constexpr int before = facts::for_score + (Masked ? facts::for_mask : 0) + (Tape::weighs ? facts::for_weight : 0);
+  constexpr int before = Tape::for_score + (Masked ? facts::for_mask : 0) + (Tape::weighs ? facts::for_weight : 0);
   const T unused[4] = {T(0), T(0), T(0), T(0)};
   Tape::template run<before, 0>(lane, head, here, s, unused, at, arguments);
   T dz[4], p[4];
   bool shown[4];
   FORMWORK_UNROLL
   for (int w = 0; w < 4; ++w) {
-    p[w] = exponential(lane, static_cast<T>(Tape::template value<Tape::score>(head, here, w)), scaled_lse[w]);
-    if constexpr (Tape::weighs) dp[w] *= static_cast<T>(Tape::template value<facts::weight>(head, here, w));
-    dz[w] = p[w] * (dp[w] - delta[w]);
+    T z = s[w];
+    if constexpr (!Tape::scales_score) z = static_cast<T>(Tape::template value<Tape::score>(head, here, w));
+    p[w] = exponential(lane, z, Tape::score_scale, scaled_lse[w]);
+    if constexpr (Tape::weighs) dz[w] = p[w] * math::fma(dp[w], static_cast<T>(Tape::template value<facts::weight>(head, here, w)), minus_delta[w]);
+    else dz[w] = p[w] * dp[w];
     shown[w] = true;
     if constexpr (Masked) {
       shown[w] = inside[w] && Tape::visible(head, here, w);
@@ -83,7 +89,8 @@ FORMWORK_DEVICE void attend_adjoint(Lane const& lane, typename Tape::head_slots 
   for (int w = 0; w < 4; ++w) {
     s[w] = p[w];
     if constexpr (Tape::weighs) s[w] *= static_cast<T>(Tape::template value<facts::weight>(head, here, w));
-    dp[w] = shown[w] ? static_cast<T>(Tape::template value<Tape::derivative>(head, here, w)) : T(0);
+    if constexpr (Tape::scales_gradient) dp[w] = dz[w];
+    else dp[w] = shown[w] ? static_cast<T>(Tape::template value<Tape::derivative>(head, here, w)) : T(0);
   }
 }
 
@@ -98,14 +105,16 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
   using facts = typename Tape::facts;
   using saved = attend_statistics<Problem>;
   template <int K> using argument = typename Problem::template argument<K>;
+  static constexpr bool pairs = !Problem::exact && Tape::only_scales && gpu_attend_pairs(Problem::part);
   // Random numbers leave registers for half the columns.
-  static constexpr gpu_attend_schedule s = Problem::schedule({.row_operands = 2, .column_operands = 4, .column_numbers = 4, .staged = 0},
-                                                             {.warps = 4, .tiles = 1, .columns = (Problem::part > 64 ? 32 : 64) / (facts::draws != 0 ? 2 : 1), .parts = Problem::parts, .shared_bytes = 0}, Problem::keys, Problem::queries);
-  static constexpr int rows = s.rows(), columns = s.columns, threads = s.threads(), width = Problem::width;
+  static constexpr gpu_attend_schedule s = Problem::schedule(
+      {.row_operands = 2, .column_operands = 4, .column_numbers = 4, .staged = 0},
+      {.warps = 4, .tiles = pairs ? 2 : 1, .columns = (pairs || Problem::part > 64 ? 32 : 64) / (facts::draws != 0 ? 2 : 1), .parts = Problem::parts, .shared_bytes = 0}, Problem::keys, Problem::queries);
+  static constexpr int rows = s.rows(), columns = s.columns, threads = s.threads(), width = Problem::width, tiles = s.tiles;
   static constexpr long key_blocks = (Problem::keys + rows - 1) / rows;
   static constexpr launch_shape shape{.blocks = key_blocks * s.parts * Problem::groups * Problem::batch, .threads = threads, .shared_bytes = s.shared_bytes};
-  using scores = fragment<T, 1, columns>;
-  using result = fragment<T, 1, Problem::part>;
+  using scores = fragment<T, tiles, columns>;
+  using result = fragment<T, tiles, Problem::part>;
   static constexpr int column_bytes = 2 * shared::bytes(columns) + 2 * columns * static_cast<int>(sizeof(T));  // one buffer
 
   // Which queries of which head come next.
@@ -119,10 +128,10 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
     std::byte* key_tile = lane.shared();
     std::byte* value_tile = key_tile + shared::bytes(rows);
     std::byte* buffers = value_tile + shared::bytes(rows);
-    const int first = lane.thread() / warp * 16, l = lane.thread() % warp;
+    const int first = lane.thread() / warp * 16 * tiles, l = lane.thread() % warp;
 
-    detail::attend_copy<argument<1>, shared, width, rows, threads>(lane, key_tile, detail::attend_head<argument<1>>(a.arguments[1], batch, group), k0, Problem::keys);
-    detail::attend_copy<argument<2>, shared, width, rows, threads>(lane, value_tile, detail::attend_head<argument<2>>(a.arguments[2], batch, group), k0, Problem::keys);
+    detail::attend_copy<argument<1>, shared, width, rows, threads, Problem::keys>(lane, key_tile, detail::attend_head<argument<1>>(a.arguments[1], batch, group), k0);
+    detail::attend_copy<argument<2>, shared, width, rows, threads, Problem::keys>(lane, value_tile, detail::attend_head<argument<2>>(a.arguments[2], batch, group), k0);
     place now{group * Problem::heads_per_group, 0};
     advance(now, a.arguments, batch, last_head, k0, k1);
     if (now.head < last_head) copy(lane, a, buffers, batch, now);
@@ -132,6 +141,7 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
     result d_key, d_value;
     d_key.clear();
     d_value.clear();
+    FORMWORK_KEEP_LOOP
     for (int turn = 0; now.head < last_head; turn ^= 1) {
       place next{now.head, now.q + columns};
       advance(next, a.arguments, batch, last_head, k0, k1);
@@ -144,7 +154,12 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
       const T* lse = reinterpret_cast<const T*>(d_out_tile + shared::bytes(columns));
       scores z, dp;
       z.clear();
-      dp.clear();
+      const T* minus_delta = lse + columns + 2 * (l % 4);
+      FORMWORK_UNROLL
+      for (int j = 0; j < scores::runs; ++j) {
+        FORMWORK_UNROLL
+        for (int e = 0; e < 4 * tiles; ++e) dp.x[e / 4][j][e % 4] = detail::dp_begin<Tape>(minus_delta[8 * j + e % 2]);
+      }
       score_product<operand, shared>(lane, z, key_tile + first * shared::row_bytes, query_tile);
       score_product<operand, shared>(lane, dp, value_tile + first * shared::row_bytes, d_out_tile);
       const bool whole = now.q + columns <= Problem::queries && detail::visible_state<facts, true, columns>(a.arguments, batch, now.head, k0, k1, now.q, Problem::queries) == 1;
@@ -157,11 +172,10 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
       now = next;
     }
     lane.template copy_wait<0>();
-    const T one[1][2] = {{T(1), T(1)}};
     if constexpr (Problem::template exists<7>)
-      attend_store<argument<7>, width>(lane, d_key, one, detail::attend_head<argument<7>>(a.arguments[7], batch, group), k0 + first, Problem::keys, part * Problem::part);
+      attend_store<argument<7>, width>(lane, d_key, Tape::gradient_scale, detail::attend_head<argument<7>>(a.arguments[7], batch, group), k0 + first, Problem::keys, part * Problem::part);
     if constexpr (Problem::template exists<8>)
-      attend_store<argument<8>, width>(lane, d_value, one, detail::attend_head<argument<8>>(a.arguments[8], batch, group), k0 + first, Problem::keys, part * Problem::part);
+      attend_store<argument<8>, width>(lane, d_value, T(1), detail::attend_head<argument<8>>(a.arguments[8], batch, group), k0 + first, Problem::keys, part * Problem::part);
   }
 
  private:
@@ -176,14 +190,15 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
 
   // Queries, dout, lse and delta of one block.
   template <class Lane, int Count> FORMWORK_DEVICE static void copy(Lane const& lane, kernel_arguments<Count> const& a, std::byte* to, int batch, place const& p) {
-    detail::attend_copy<argument<0>, shared, width, columns, threads>(lane, to, detail::attend_head<argument<0>>(a.arguments[0], batch, p.head), p.q, Problem::queries);
-    detail::attend_copy<argument<5>, shared, width, columns, threads>(lane, to + shared::bytes(columns), detail::attend_head<argument<5>>(a.arguments[5], batch, p.head), p.q, Problem::queries);
+    detail::attend_copy<argument<0>, shared, width, columns, threads, Problem::queries>(lane, to, detail::attend_head<argument<0>>(a.arguments[0], batch, p.head), p.q);
+    detail::attend_copy<argument<5>, shared, width, columns, threads, Problem::queries>(lane, to + shared::bytes(columns), detail::attend_head<argument<5>>(a.arguments[5], batch, p.head), p.q);
     T* numbers = reinterpret_cast<T*>(to + 2 * shared::bytes(columns));
     const T* lse = saved::lse(a.scratch, batch, p.head);
-    for (int i = lane.thread(); i < 2 * columns; i += threads) {
-      const int q = p.q + i % columns;
-      const bool there = q < Problem::queries;
-      lane.template copy_async<static_cast<int>(sizeof(T))>(numbers + i, there ? lse + (i < columns ? 0 : Problem::rows) + q : lse, there);
+    FORMWORK_UNROLL
+    for (int begin = 0; begin < 2 * columns; begin += threads) {
+      const int i = begin + lane.thread(), q = p.q + i % columns;
+      if (2 * columns % threads == 0 || i < 2 * columns)
+        lane.template copy_async<static_cast<int>(sizeof(T))>(numbers + i, lse + (i < columns ? 0 : Problem::rows) + q, Problem::queries % columns == 0 || q < Problem::queries);
     }
   }
 
@@ -192,14 +207,17 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
     const int mine = 2 * (lane.thread() % 4);
     FORMWORK_UNROLL
     for (int j = 0; j < scores::runs; ++j) {
-      const tile_position<true> here{at.row, at.column + 8 * j};
       const T low = detail::scaled_base(lse[8 * j + mine]), high = detail::scaled_base(lse[8 * j + mine + 1]);
       const T d_low = lse[columns + 8 * j + mine], d_high = lse[columns + 8 * j + mine + 1];
-      const T scaled[4] = {low, high, low, high}, delta[4] = {d_low, d_high, d_low, d_high};
-      const bool in_low = here.column < Problem::queries, in_high = here.column + 1 < Problem::queries;
-      const bool inside[4] = {in_low, in_high, in_low, in_high};
-      typename Tape::template slots<4> slots;
-      detail::attend_adjoint<facts::for_derivative, Masked, Tape>(lane, of_head, slots, z.x[0][j], dp.x[0][j], scaled, delta, inside, here, arguments);
+      const T scaled[4] = {low, high, low, high}, minus_delta[4] = {d_low, d_high, d_low, d_high};
+      FORMWORK_UNROLL
+      for (int m = 0; m < tiles; ++m) {
+        const tile_position<true> here{at.row + 16 * m, at.column + 8 * j};
+        const bool in_low = here.column < Problem::queries, in_high = here.column + 1 < Problem::queries;
+        const bool inside[4] = {in_low, in_high, in_low, in_high};
+        typename Tape::template slots<4> slots;
+        detail::attend_adjoint<Tape::for_derivative, Masked, Tape>(lane, of_head, slots, z.x[m][j], dp.x[m][j], scaled, minus_delta, inside, here, arguments);
+      }
     }
   }
 };

@@ -49,7 +49,7 @@ template <class Problem, class Tape> struct attend_forward_launch {
   using scores = fragment<T, tiles, columns>;
   using result = fragment<T, tiles, Problem::padded>;
 
-  struct statistics { T highest[tiles][2], sum[tiles][2]; };  // m, and this lane's part of l
+  struct statistics { T highest[tiles][2], sum[tiles][2]; };  // m (before it is scaled), and this lane's part of l
 
   template <class Lane, int Count> FORMWORK_DEVICE static void run(Lane const& lane, kernel_arguments<Count> const& a) {
     // The last queries first: with a causal mask they see most.
@@ -65,8 +65,8 @@ template <class Problem, class Tape> struct attend_forward_launch {
     const int first = lane.thread() / warp * 16 * tiles;  // row of this warp
 
     int k0 = detail::next_visible<facts, false, columns>(a.arguments, batch, head, q0, q1, 0, Problem::keys);
-    detail::attend_copy<argument<0>, shared, width, rows, threads>(lane, query_tile, query, q0, Problem::queries);
-    if (k0 < Problem::keys) detail::attend_copy<argument<1>, shared, width, columns, threads>(lane, key_tile, key, k0, Problem::keys);
+    detail::attend_copy<argument<0>, shared, width, rows, threads, Problem::queries>(lane, query_tile, query, q0);
+    if (k0 < Problem::keys) detail::attend_copy<argument<1>, shared, width, columns, threads, Problem::keys>(lane, key_tile, key, k0);
     lane.copy_commit();
     typename Tape::head_slots of_head;
     Tape::set_head(lane, of_head, a, batch, head);
@@ -78,10 +78,11 @@ template <class Problem, class Tape> struct attend_forward_launch {
       FORMWORK_UNROLL
       for (int r = 0; r < 2; ++r) m.highest[i][r] = -std::numeric_limits<T>::infinity(), m.sum[i][r] = T(0);
     }
+    FORMWORK_KEEP_LOOP
     while (k0 < Problem::keys) {
       lane.template copy_wait<0>();
       lane.sync();  // the keys are here, and everyone is done with the values before
-      detail::attend_copy<argument<2>, shared, width, columns, threads>(lane, value_tile, value, k0, Problem::keys);
+      detail::attend_copy<argument<2>, shared, width, columns, threads, Problem::keys>(lane, value_tile, value, k0);
       lane.copy_commit();
       scores z;
       z.clear();
@@ -89,7 +90,7 @@ template <class Problem, class Tape> struct attend_forward_launch {
       const int next = detail::next_visible<facts, false, columns>(a.arguments, batch, head, q0, q1, k0 + columns, Problem::keys);
       lane.template copy_wait<0>();
       lane.sync();  // the values are here, and everyone is done with the keys
-      if (next < Problem::keys) detail::attend_copy<argument<1>, shared, width, columns, threads>(lane, key_tile, key, next, Problem::keys);
+      if (next < Problem::keys) detail::attend_copy<argument<1>, shared, width, columns, threads, Problem::keys>(lane, key_tile, key, next);
       lane.copy_commit();
       const bool whole = k0 + columns <= Problem::keys && detail::visible_state<facts, false, columns>(a.arguments, batch, head, q0, q1, k0, Problem::keys) == 1;
       if (whole) softmax<false>(lane, a.arguments, of_head, z, out, m, q0 + first, k0);
@@ -105,8 +106,8 @@ template <class Problem, class Tape> struct attend_forward_launch {
   // s -> exp(z - m), weighed, in place; what `out` and `sum` have is rescaled to the new m.
   template <bool Masked, class Lane>
   FORMWORK_DEVICE static void softmax(Lane const& lane, void* const* arguments, typename Tape::head_slots const& of_head, scores& z, result& out, statistics& m, int row, int column) {
-    constexpr int what = facts::for_score + (Masked ? facts::for_mask : 0);
-    constexpr T none = -std::numeric_limits<T>::infinity();
+    constexpr int what = Tape::for_score + (Masked ? facts::for_mask : 0);
+    constexpr T none = -std::numeric_limits<T>::infinity(), scale = Tape::score_scale;
     const int l = lane.thread() % warp;
     FORMWORK_UNROLL
     for (int i = 0; i < tiles; ++i) {
@@ -119,7 +120,8 @@ template <class Problem, class Tape> struct attend_forward_launch {
         Tape::template run<what, 0>(lane, of_head, here, z.x[i][j], unused, at, arguments);
         FORMWORK_UNROLL
         for (int w = 0; w < 4; ++w) {
-          T x = Tape::template value<Tape::score>(of_head, here, w);
+          T x = z.x[i][j][w];
+          if constexpr (!Tape::scales_score) x = Tape::template value<Tape::score>(of_head, here, w);
           if constexpr (Masked) x = Tape::visible(of_head, here, w) && at.key(w) < Problem::keys ? x : none;
           z.x[i][j][w] = x;
           most[w / 2] = math::max(most[w / 2], x);
@@ -129,14 +131,14 @@ template <class Problem, class Tape> struct attend_forward_launch {
       for (int r = 0; r < 2; ++r) {
         most[r] = row_maximum(lane, most[r]);
         // A row that has seen nothing yet keeps m = -infinity; exp(-infinity - 0) = 0 then.
-        const T base = detail::scaled_base(most[r] == none ? T(0) : most[r]);
-        const T factor = detail::exponential(lane, m.highest[i][r], base);
+        const T base = detail::scaled_base(most[r] == none ? T(0) : most[r] * scale);
+        const T factor = detail::exponential(lane, m.highest[i][r], scale, base);
         m.highest[i][r] = most[r];
         T sum = m.sum[i][r] * factor;
         FORMWORK_UNROLL
         for (int j = 0; j < scores::runs; ++j) {
           FORMWORK_UNROLL
-          for (int e = 2 * r; e < 2 * r + 2; ++e) sum += z.x[i][j][e] = detail::exponential(lane, z.x[i][j][e], base);
+          for (int e = 2 * r; e < 2 * r + 2; ++e) sum += z.x[i][j][e] = detail::exponential(lane, z.x[i][j][e], scale, base);
         }
         m.sum[i][r] = sum;
         FORMWORK_UNROLL
@@ -171,7 +173,7 @@ template <class Problem, class Tape> struct attend_forward_launch {
           const int q = row + 16 * i + 8 * r + l / 4;
           if (l % 4 == 0 && q < Problem::queries) {
             using number = element_t<argument<4>::type>;
-            const T lse = sum == T(0) ? -std::numeric_limits<T>::infinity() : m.highest[i][r] + math::log(sum);
+            const T lse = sum == T(0) ? -std::numeric_limits<T>::infinity() : m.highest[i][r] * Tape::score_scale + math::log(sum);
             static_cast<number*>(a.arguments[4])[(static_cast<long>(batch) * Problem::heads + head) * Problem::queries + q] = static_cast<number>(lse);
           }
         }

@@ -15,6 +15,12 @@ struct attend_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
   using facts = score_facts<Score, Derivative, Mask, Arguments, tape<I...>>;
   using traits = typename facts::traits;
   static constexpr bool weighs = facts::weight >= 0;
+  // A score that is only scaled, z = c q k with c > 0, is scaled in the exponent, and its gradients where they are stored.
+  static constexpr bool scales_score = facts::multiple_of(opcode::score, Score) > 0, scales_gradient = facts::multiple_of(opcode::score_gradient, Derivative) != 0;
+  static constexpr T score_scale = scales_score ? static_cast<T>(facts::multiple_of(opcode::score, Score)) : T(1);
+  static constexpr T gradient_scale = scales_gradient ? static_cast<T>(facts::multiple_of(opcode::score_gradient, Derivative)) : T(1);
+  static constexpr bool only_scales = scales_score && scales_gradient && !weighs;
+  static constexpr int for_score = scales_score ? 0 : facts::for_score, for_derivative = scales_gradient ? 0 : facts::for_derivative;
   struct head_slots : lane_slots<T, 1, size>, detail::head_randomness<facts::draws != 0> {};
   template <int Width> using slots = lane_slots<T, Width, size>;
 
@@ -111,15 +117,15 @@ struct attend_tape<T, Score, Derivative, Mask, Arguments, tape<I...>> {
 
 namespace detail {
 
-// exp(z - base) for many z and one base.
+// exp(c z - base) for many z and one base.
 inline constexpr float log2_e = 1.44269504088896341f;
 template <class T> FORMWORK_DEVICE T scaled_base(T base) {
   if constexpr (std::is_same_v<T, float>) return base * log2_e;
   else return base;
 }
-template <class T, class Lane> FORMWORK_DEVICE T exponential(Lane const& lane, T z, T scaled) {
-  if constexpr (std::is_same_v<T, float>) return lane.exp2(math::fma(z, log2_e, -scaled));
-  else return math::exp(z - scaled);
+template <class T, class Lane> FORMWORK_DEVICE T exponential(Lane const& lane, T z, T c, T scaled) {
+  if constexpr (std::is_same_v<T, float>) return lane.exp2(math::fma(z, c * log2_e, -scaled));
+  else return math::exp(math::fma(z, c, -scaled));
 }
 
 // What the rows [row, row_end) see of the block of columns that begins at `column`: 1 all of it, 0 nothing, -1 unknown.

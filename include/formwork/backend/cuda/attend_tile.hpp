@@ -55,22 +55,35 @@ template <class Argument> FORMWORK_DEVICE auto attend_head(void* base, long batc
   return static_cast<element_t<Argument::type>*>(base) + batch * Argument::row::stride(0) + head * Argument::row::stride(2);
 }
 
-// Rows [first, first + Rows) of a head to shared memory, zeros from row `end` and column Width on. Lands later.
-template <class Argument, class Shared, int Width, int Rows, int Threads, class Lane>
-FORMWORK_DEVICE void attend_copy(Lane const& lane, std::byte* to, const element_t<Argument::type>* head, int first, int end) {
+// Rows [first, first + Rows) of a head to shared memory, zeros from row End and column Width on; `first` is a multiple of
+// Rows. Lands later.
+template <class Argument, class Shared, int Width, int Rows, int Threads, int End, class Lane>
+FORMWORK_DEVICE void attend_copy(Lane const& lane, std::byte* to, const element_t<Argument::type>* head, int first) {
   using stored = element_t<Argument::type>;
   constexpr int wide = attend_copy_bytes<Argument, Width>();
   constexpr int bytes = wide > 0 ? wide : static_cast<int>(sizeof(stored)), each = bytes / static_cast<int>(sizeof(stored));
   constexpr int per_row = Shared::width / each, total = Rows * per_row;
-  FORMWORK_UNROLL
-  for (int k = 0; k < (total + Threads - 1) / Threads; ++k) {
-    const int i = k * Threads + lane.thread(), row = i / per_row, column = i % per_row * each;
-    if (total % Threads == 0 || i < total) {
-      const bool there = first + row < end && column < Width;
-      const stored* from = there ? head + (first + row) * Argument::row::stride(1) + column : head;
-      std::byte* place = to + row * Shared::row_bytes + column * static_cast<int>(sizeof(stored));
-      if constexpr (wide > 0) lane.template copy_async<bytes>(place, from, there);
-      else *reinterpret_cast<stored*>(place) = there ? *from : stored(0.f);
+  constexpr bool all = End % Rows == 0 && Width == Shared::width;
+  if constexpr (wide > 0 && Threads % per_row == 0) {  // a thread keeps its column, and what it adds to `first` is constant
+    constexpr int apart = Threads / per_row;
+    const int row = lane.thread() / per_row, column = lane.thread() % per_row * each;
+    const stored* from = head + (row * Argument::row::stride(1) + column) + first * Argument::row::stride(1);
+    std::byte* place = to + row * Shared::row_bytes + column * static_cast<int>(sizeof(stored));
+    FORMWORK_UNROLL
+    for (int k = 0; k < Rows; k += apart)
+      if (Rows % apart == 0 || row + k < Rows)
+        lane.template copy_async<bytes>(place + k * Shared::row_bytes, from + k * Argument::row::stride(1), all || (first + row + k < End && column < Width));
+  } else {
+    FORMWORK_UNROLL
+    for (int k = 0; k < (total + Threads - 1) / Threads; ++k) {
+      const int i = k * Threads + lane.thread(), row = i / per_row, column = i % per_row * each;
+      if (total % Threads == 0 || i < total) {
+        const bool there = all || (first + row < End && column < Width);
+        const stored* from = there ? head + (first + row) * Argument::row::stride(1) + column : head;
+        std::byte* place = to + row * Shared::row_bytes + column * static_cast<int>(sizeof(stored));
+        if constexpr (wide > 0) lane.template copy_async<bytes>(place, from, there);
+        else *reinterpret_cast<stored*>(place) = there ? *from : stored(0.f);
+      }
     }
   }
 }
@@ -259,6 +272,15 @@ FORMWORK_DEVICE void attend_store(Lane const& lane, fragment<T, Tiles, Columns> 
       }
     }
   }
+}
+
+// The same with one factor for all rows.
+template <class Argument, int Width, class T, int Tiles, int Columns, class Lane>
+FORMWORK_DEVICE void attend_store(Lane const& lane, fragment<T, Tiles, Columns> const& o, T factor, element_t<Argument::type>* head, int first, int end, int column) {
+  T factors[Tiles][2];
+  FORMWORK_UNROLL
+  for (int m = 0; m < 2 * Tiles; ++m) factors[m / 2][m % 2] = factor;
+  attend_store<Argument, Width>(lane, o, factors, head, first, end, column);
 }
 
 }  // namespace formwork::cuda
