@@ -25,7 +25,7 @@ if [ "$part" = text ]; then
   # cycles; shared memory 16 for a load of 512 bytes, and for a copy of them. One warp alone: LDSM at 0; the first HMMA at 45,
   # with its result, the second at 53; the comparison at 54, the branch at 59, LDSM again at 60: 16 / 60.
   "$tool" "$source" >"$work/out"
-  expect "a loop" "| product | 80 | 2 | 1 | 1 | 0 | 0 | 0 | 1 | 1 | 3 | 3.50 | 40 | shared | 0.50 | 0.27 | 0.27 of 1 |"
+  expect "a loop" "| product bf16 | 80 | 2 | 1 | 1 | 0 | 0 | 0 | 1 | 1 | 3 | 3.50 | 40 | shared | 0.50 | 0.27 | 0.27 of 1 |"
   [ "$(wc -l <"$work/out")" = 3 ] || { echo "loops: a kernel without tensor cores is in the table"; bad=1; }
   "$tool" --warps 4 "$source" >"$work/out"
   expect "four warps" "| shared | 0.50 | 0.27 | 0.50 of 4 |"

@@ -92,6 +92,9 @@ TEST_CASE("numbers: rounding, bytes, halves") {
             "rem.s32 %r8, -7, 3; setp.eq.s32 %p4, %r8, -1; and.pred %p3, %p3, %p4;\n"
             "bfi.b32 %r8, 5, 240, 8, 4; setp.eq.s32 %p4, %r8, 1520; and.pred %p3, %p3, %p4;\n"
             "max.f32 %f5, 0f7FC00000, 0f3F800000; setp.eq.f32 %p4, %f5, 0f3F800000; and.pred %p3, %p3, %p4;\n"
+            "max.NaN.f32 %f5, 0fBF800000, 0f3F800000; setp.eq.f32 %p4, %f5, 0f3F800000; and.pred %p3, %p3, %p4;\n"
+            "min.NaN.f32 %f5, 0fBF800000, 0f3F800000; setp.eq.f32 %p4, %f5, 0fBF800000; and.pred %p3, %p3, %p4;\n"
+            "max.NaN.f32 %f5, 0f7FC00000, 0f3F800000; setp.nan.f32 %p4, %f5, %f5; and.pred %p3, %p3, %p4;\n"
             "cvt.rn.bf16x2.f32 %r8, 0f40000000, 0f3F800000; setp.eq.s32 %p4, %r8, 1073758080; and.pred %p3, %p3, %p4;\n"
             "cvt.rn.f16.f32 %rs2, 0f3F800000; cvt.u32.u16 %r8, %rs2; setp.eq.s32 %p4, %r8, 15360; and.pred %p3, %p3, %p4;\n"
             "selp.u32 %r9, 1, 0, %p3; st.global.u32 [%rd5], %r9;"));

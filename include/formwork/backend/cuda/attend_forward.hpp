@@ -93,9 +93,15 @@ template <class Problem, class Tape> struct attend_forward_launch {
       if (next < Problem::keys) detail::attend_copy<argument<1>, shared, width, columns, threads, Problem::keys>(lane, key_tile, key, next);
       lane.copy_commit();
       const bool whole = k0 + columns <= Problem::keys && detail::visible_state<facts, false, columns>(a.arguments, batch, head, q0, q1, k0, Problem::keys) == 1;
-      if (whole) softmax<false>(lane, a.arguments, of_head, z, out, m, q0 + first, k0);
-      else softmax<true>(lane, a.arguments, of_head, z, out, m, q0 + first, k0);
-      accumulate_product<operand, shared>(lane, out, z, value_tile, 0);
+      T base[tiles][2];
+      if (whole) rescale<false>(lane, a.arguments, of_head, z, out, m, base, q0 + first, k0);
+      else rescale<true>(lane, a.arguments, of_head, z, out, m, base, q0 + first, k0);
+      // Tensor cores multiply 16 columns while the exponentials of the next ones are computed.
+      FORMWORK_UNROLL
+      for (int step = 0; step < columns / 16; ++step) {
+        exponentials(lane, a.arguments, of_head, z, m, base, q0 + first, k0, step);
+        accumulate_step<operand, shared>(lane, out, z, value_tile, 0, step);
+      }
       k0 = next;
     }
     lane.template copy_wait<0>();
@@ -103,11 +109,11 @@ template <class Problem, class Tape> struct attend_forward_launch {
   }
 
  private:
-  // s -> exp(z - m), weighed, in place; what `out` and `sum` have is rescaled to the new m.
+  // s -> z in place, with the new m and the base of its exponentials; what `out` and `sum` have is rescaled to it.
   template <bool Masked, class Lane>
-  FORMWORK_DEVICE static void softmax(Lane const& lane, void* const* arguments, typename Tape::head_slots const& of_head, scores& z, result& out, statistics& m, int row, int column) {
+  FORMWORK_DEVICE static void rescale(Lane const& lane, void* const* arguments, typename Tape::head_slots const& of_head, scores& z, result& out, statistics& m, T (&base)[tiles][2], int row, int column) {
     constexpr int what = Tape::for_score + (Masked ? facts::for_mask : 0);
-    constexpr T none = -std::numeric_limits<T>::infinity(), scale = Tape::score_scale;
+    constexpr T none = -std::numeric_limits<T>::infinity();
     const int l = lane.thread() % warp;
     FORMWORK_UNROLL
     for (int i = 0; i < tiles; ++i) {
@@ -131,22 +137,28 @@ template <class Problem, class Tape> struct attend_forward_launch {
       for (int r = 0; r < 2; ++r) {
         most[r] = row_maximum(lane, most[r]);
         // A row that has seen nothing yet keeps m = -infinity; exp(-infinity - 0) = 0 then.
-        const T base = detail::scaled_base(most[r] == none ? T(0) : most[r] * scale);
-        const T factor = detail::exponential(lane, m.highest[i][r], scale, base);
+        base[i][r] = detail::scaled_base(most[r] == none ? T(0) : most[r] * Tape::score_scale);
+        const T factor = detail::exponential(lane, m.highest[i][r], Tape::score_scale, base[i][r]);
         m.highest[i][r] = most[r];
-        T sum = m.sum[i][r] * factor;
-        FORMWORK_UNROLL
-        for (int j = 0; j < scores::runs; ++j) {
-          FORMWORK_UNROLL
-          for (int e = 2 * r; e < 2 * r + 2; ++e) sum += z.x[i][j][e] = detail::exponential(lane, z.x[i][j][e], scale, base);
-        }
-        m.sum[i][r] = sum;
+        m.sum[i][r] *= factor;
         FORMWORK_UNROLL
         for (int j = 0; j < result::runs; ++j) out.x[i][j][2 * r] *= factor, out.x[i][j][2 * r + 1] *= factor;
       }
-      if constexpr (Tape::weighs) {
+    }
+  }
+
+  // z -> exp(z - m) in place for 16 columns, summed and then weighed.
+  template <class Lane>
+  FORMWORK_DEVICE static void exponentials(Lane const& lane, void* const* arguments, typename Tape::head_slots const& of_head, scores& z, statistics& m, T const (&base)[tiles][2], [[maybe_unused]] int row,
+                                           [[maybe_unused]] int column, int step) {
+    FORMWORK_UNROLL
+    for (int i = 0; i < tiles; ++i) {
+      FORMWORK_UNROLL
+      for (int j = 2 * step; j < 2 * step + 2; ++j) {
         FORMWORK_UNROLL
-        for (int j = 0; j < scores::runs; ++j) {
+        for (int e = 0; e < 4; ++e) m.sum[i][e / 2] += z.x[i][j][e] = detail::exponential(lane, z.x[i][j][e], Tape::score_scale, base[i][e / 2]);
+        if constexpr (Tape::weighs) {
+          const int l = lane.thread() % warp;
           const tile_position<false> at{row + 16 * i + l / 4, column + 8 * j + 2 * (l % 4)};
           const T unused[4] = {T(0), T(0), T(0), T(0)};
           typename Tape::template slots<4> here;

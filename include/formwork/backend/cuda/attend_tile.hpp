@@ -160,9 +160,10 @@ FORMWORK_DEVICE void score_product(Lane const& lane, fragment<T, Tiles, Columns>
   }
 }
 
-// O += P B; row k of `b` is column k of P, and O's columns begin at column `first` of b's rows.
+// O += P B for 16 columns of P, from 16 `step` on; row k of `b` is column k of P, and O's columns begin at column `first` of b's
+// rows.
 template <class Operand, class Shared, class T, int Tiles, int Depth, int Width, class Lane>
-FORMWORK_DEVICE void accumulate_product(Lane const& lane, fragment<T, Tiles, Width>& o, fragment<T, Tiles, Depth> const& p, const std::byte* b, int first) {
+FORMWORK_DEVICE void accumulate_step(Lane const& lane, fragment<T, Tiles, Width>& o, fragment<T, Tiles, Depth> const& p, const std::byte* b, int first, int step) {
   constexpr int row = Shared::row_bytes;
   const int l = lane.thread() % warp;
   if constexpr (std::same_as<Operand, tf32>) {
@@ -170,7 +171,7 @@ FORMWORK_DEVICE void accumulate_product(Lane const& lane, fragment<T, Tiles, Wid
     const float* pb = reinterpret_cast<const float*>(b + 2 * (l % 4) * row) + first + l / 4;
     constexpr int stride = row / 4;
     FORMWORK_UNROLL
-    for (int k = 0; k < Depth / 8; ++k) {
+    for (int k = 2 * step; k < 2 * step + 2; ++k) {
       std::uint32_t ra[Tiles][4];
       FORMWORK_UNROLL
       for (int m = 0; m < Tiles; ++m) {
@@ -189,30 +190,27 @@ FORMWORK_DEVICE void accumulate_product(Lane const& lane, fragment<T, Tiles, Wid
     }
   } else if constexpr (!std::is_void_v<Operand>) {
     const std::byte* pb = b + l % 16 * row + (first + l / 16 * 8) * 2;
+    std::uint32_t ra[Tiles][4];
     FORMWORK_UNROLL
-    for (int k = 0; k < Depth / 16; ++k) {
-      std::uint32_t ra[Tiles][4];
+    for (int m = 0; m < Tiles; ++m) {
+      FORMWORK_UNROLL
+      for (int i = 0; i < 4; ++i) ra[m][i] = detail::pack_pair<Operand>(p.x[m][2 * step + i / 2][2 * (i % 2)], p.x[m][2 * step + i / 2][2 * (i % 2) + 1]);
+    }
+    FORMWORK_UNROLL
+    for (int j = 0; j < Width / 16; ++j) {
+      std::uint32_t rb[4];
+      lane.load_matrices_transposed(rb, pb + step * 16 * row + j * 32);
+      const std::uint32_t low[2] = {rb[0], rb[1]}, high[2] = {rb[2], rb[3]};
       FORMWORK_UNROLL
       for (int m = 0; m < Tiles; ++m) {
-        FORMWORK_UNROLL
-        for (int i = 0; i < 4; ++i) ra[m][i] = detail::pack_pair<Operand>(p.x[m][2 * k + i / 2][2 * (i % 2)], p.x[m][2 * k + i / 2][2 * (i % 2) + 1]);
-      }
-      FORMWORK_UNROLL
-      for (int j = 0; j < Width / 16; ++j) {
-        std::uint32_t rb[4];
-        lane.load_matrices_transposed(rb, pb + k * 16 * row + j * 32);
-        const std::uint32_t low[2] = {rb[0], rb[1]}, high[2] = {rb[2], rb[3]};
-        FORMWORK_UNROLL
-        for (int m = 0; m < Tiles; ++m) {
-          lane.template multiply_add<Operand>(o.x[m][2 * j], ra[m], low);
-          lane.template multiply_add<Operand>(o.x[m][2 * j + 1], ra[m], high);
-        }
+        lane.template multiply_add<Operand>(o.x[m][2 * j], ra[m], low);
+        lane.template multiply_add<Operand>(o.x[m][2 * j + 1], ra[m], high);
       }
     }
   } else {
     const std::byte* pb = b + (first + 2 * (l % 4)) * static_cast<int>(sizeof(T));
     FORMWORK_UNROLL
-    for (int k = 0; k < Depth; ++k) {  // the lane of the same rows that holds column k
+    for (int k = 16 * step; k < 16 * step + 16; ++k) {  // the lane of the same rows that holds column k
       T ra[2 * Tiles];
       FORMWORK_UNROLL
       for (int r = 0; r < 2 * Tiles; ++r) ra[r] = lane.shuffle(p.x[r / 2][k / 8][2 * (r % 2) + k % 2], l / 4 * 4 + k % 8 / 2);
@@ -228,6 +226,13 @@ FORMWORK_DEVICE void accumulate_product(Lane const& lane, fragment<T, Tiles, Wid
       }
     }
   }
+}
+
+// All of them.
+template <class Operand, class Shared, class T, int Tiles, int Depth, int Width, class Lane>
+FORMWORK_DEVICE void accumulate_product(Lane const& lane, fragment<T, Tiles, Width>& o, fragment<T, Tiles, Depth> const& p, const std::byte* b, int first) {
+  FORMWORK_UNROLL
+  for (int step = 0; step < Depth / 16; ++step) accumulate_step<Operand, Shared>(lane, o, p, b, first, step);
 }
 
 // Sum over the lanes that hold a row, in all of them; and the largest.
