@@ -65,7 +65,7 @@ void print_sample(trainer<run>& t, options const& o) {
 // The machine's limit in flop/s, and its name.
 std::pair<double, std::string> machine() {
 #if defined(__CUDACC__)
-  return {cuda::tensor_core_peak(), cuda::device_name() + ", products in bf16"};
+  return {gpu::tensor_core_peak(), gpu::device_name() + ", products in bf16"};
 #else
   return {multiply_add_peak(), std::to_string(cpu::thread_count()) + " threads, multiply-adds"};
 #endif

@@ -8,8 +8,8 @@ using namespace formwork::testing;
 
 namespace {
 
-using exact = cuda::options<cuda::f32_products::exact>;
-using fast = cuda::options<cuda::f32_products::tf32>;
+using exact = gpu::options<gpu::f32_products::exact>;
+using fast = gpu::options<gpu::f32_products::tf32>;
 
 template <class Query, class Ids> struct weights_and_documents {
   using x_t = input<dtype::f32, Query>;

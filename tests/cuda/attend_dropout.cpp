@@ -9,7 +9,7 @@ using namespace formwork::testing;
 
 namespace {
 
-using exact = cuda::options<cuda::f32_products::exact>;
+using exact = gpu::options<gpu::f32_products::exact>;
 
 struct dropped_in_bf16 {
   constexpr auto operator()(auto const& m, auto const& in) const {

@@ -8,7 +8,7 @@ using namespace formwork::testing;
 
 namespace {
 
-using exact = cuda::options<cuda::f32_products::exact>;
+using exact = gpu::options<gpu::f32_products::exact>;
 using on_emulator = emulator::device<exact>;
 
 // Three blocks of queries and of keys, the last one not filled.

@@ -11,7 +11,7 @@
 
 namespace formwork::testing {
 
-template <class Source, class Options = cuda::options<>> void check_on_emulator(double tolerance, step_check_options o = {}, int seeds = 16) {
+template <class Source, class Options = gpu::options<>> void check_on_emulator(double tolerance, step_check_options o = {}, int seeds = 16) {
   std::vector<comparison> first;
   for (int seed = 1; seed <= seeds; ++seed) {
     emulator::settings how{.seed = static_cast<std::uint64_t>(seed)};
@@ -26,7 +26,7 @@ template <class Source, class Options = cuda::options<>> void check_on_emulator(
 
 // A fault is met by a wrong result, a report or a write outside of the kernel's buffers, in one order of the lanes at least.
 // `only` names the kernel that has it; null: all.
-template <class Source, class Options = cuda::options<>>
+template <class Source, class Options = gpu::options<>>
 bool is_caught(double tolerance, emulator::fault wrong, int at, const char* only = nullptr, step_check_options o = {}, int seeds = 16) {
   for (int seed = 1; seed <= seeds; ++seed) {
     emulator::settings how{.seed = static_cast<std::uint64_t>(seed), .wrong = wrong, .at = at, .only = only};
@@ -45,7 +45,7 @@ bool is_caught(double tolerance, emulator::fault wrong, int at, const char* only
 
 // The first of the barriers and waits of a kernel, each left out.
 struct synchronization { int barriers, waits; };
-template <class Source, class Options = cuda::options<>> void check_faults(double tolerance, synchronization s, std::vector<emulator::fault> const& others = {}) {
+template <class Source, class Options = gpu::options<>> void check_faults(double tolerance, synchronization s, std::vector<emulator::fault> const& others = {}) {
   using emulator::fault;
   CHECK_FALSE(is_caught<Source, Options>(tolerance, fault::none, 0));
   for (int at = 0; at < s.barriers; ++at) {

@@ -1,7 +1,7 @@
 // Matrix products on tensor cores, lane by lane.
 #include "cuda/contract_check.hpp"
 
-namespace formwork::cuda::detail {
+namespace formwork::gpu::detail {
 
 // The large tiles, for products too small to choose them.
 template <> struct contract_schedule_of<gpu_products::half, 1, 150, 140, 72> { static constexpr gpu_contract_schedule value = whole_depth(gpu_products::half, 0, 72); };
@@ -11,7 +11,7 @@ template <> struct contract_schedule_of<gpu_products::half, 1, 20, 80, 136> { st
 template <> struct contract_schedule_of<gpu_products::tf32, 1, 150, 140, 36> { static constexpr gpu_contract_schedule value = whole_depth(gpu_products::tf32, 0, 36); };
 template <> struct contract_schedule_of<gpu_products::tf32, 1, 20, 80, 70> { static constexpr gpu_contract_schedule value = whole_depth(gpu_products::tf32, 3, 70); };
 
-}  // namespace formwork::cuda::detail
+}  // namespace formwork::gpu::detail
 
 namespace {
 
@@ -43,7 +43,7 @@ TEST_CASE("contract: every tile") {
   check_on_emulator<product_of<dtype::f32, 20, 80, 70, false, true>>(tf32_tolerance, {}, 4);
 }
 TEST_CASE("contract: K split among blocks") {
-  using split = cuda::detail::contract_schedule_of<gpu_products::half, 1, 24, 40, 3000>;
+  using split = gpu::detail::contract_schedule_of<gpu_products::half, 1, 24, 40, 3000>;
   STATIC_REQUIRE(split::value.splits > 4);
   check_on_emulator<product_of<dtype::bf16, 24, 40, 3000, true, false>>(sums_of(3000), {}, 4);
 }
@@ -53,7 +53,7 @@ TEST_CASE("contract: batches, and an operand that they share") {
 TEST_CASE("contract: what goes wrong is seen") {
   // Five tiles of depth, each with a wait and a barrier, in four stages, so that the last tile lies where the epilogue
   // begins to write; then the two barriers of the epilogue.
-  constexpr auto s = cuda::detail::contract_schedule_of<gpu_products::half, 1, 40, 72, 300>::value;
+  constexpr auto s = gpu::detail::contract_schedule_of<gpu_products::half, 1, 40, 72, 300>::value;
   STATIC_REQUIRE((s.splits == 1 && s.tile_depth == 64 && s.stages == 4));
   check_faults<product_of<dtype::bf16, 40, 72, 300, true, false>>(sums_of(300), {.barriers = 7, .waits = 5},
     {emulator::fault::wrong_swizzle, emulator::fault::wide_predicate, emulator::fault::swapped_rows});

@@ -3,22 +3,22 @@
 #include "cuda/contract_check.hpp"
 #include "support/product_sums.hpp"
 
-namespace formwork::cuda::detail {
+namespace formwork::gpu::detail {
 
 template <> struct contract_schedule_of<gpu_products::half, 1, 150, 136, 40, 1, true> { static constexpr gpu_contract_schedule value = whole_depth(gpu_products::half, 0, 40); };
 template <> struct contract_schedule_of<gpu_products::plain, 1, 140, 150, 20, 1, true> { static constexpr gpu_contract_schedule value = whole_depth(gpu_products::plain, 0, 20); };
 
-}  // namespace formwork::cuda::detail
+}  // namespace formwork::gpu::detail
 
 namespace {
 
 using emulator::fault;
-using exact = cuda::options<cuda::f32_products::exact>;
+using exact = gpu::options<gpu::f32_products::exact>;
 constexpr double sums_of(long k) { return f32_tolerance(static_cast<double>(k)); }
 
 // K is long, and would be split.
-static_assert(cuda::detail::contract_schedule_of<gpu_products::half, 1, 24, 40, 3000>::value.splits > 1);
-static_assert(cuda::detail::contract_schedule_of<gpu_products::half, 1, 24, 40, 3000, 1, true>::value.splits == 1);
+static_assert(gpu::detail::contract_schedule_of<gpu_products::half, 1, 24, 40, 3000>::value.splits > 1);
+static_assert(gpu::detail::contract_schedule_of<gpu_products::half, 1, 24, 40, 3000, 1, true>::value.splits == 1);
 
 using faulty = summed_product_of<dtype::f32, 140, 150, 20>;  // two tiles of rows, and of columns
 

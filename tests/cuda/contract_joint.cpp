@@ -3,7 +3,7 @@
 #include "cuda/contract_check.hpp"
 #include "support/gated.hpp"
 
-namespace formwork::cuda::detail {
+namespace formwork::gpu::detail {
 
 template <> struct contract_schedule_of<gpu_products::half, 1, 150, 136, 40, 2> { static constexpr gpu_contract_schedule value = whole_depth(gpu_products::half, 0, 40); };
 
@@ -15,11 +15,11 @@ constexpr gpu_contract_schedule flat_in_three() {
 }
 template <> struct contract_schedule_of<gpu_products::half, 1, 24, 40, 600, 2> { static constexpr gpu_contract_schedule value = flat_in_three(); };
 
-}  // namespace formwork::cuda::detail
+}  // namespace formwork::gpu::detail
 
 namespace {
 
-using exact = cuda::options<cuda::f32_products::exact>;
+using exact = gpu::options<gpu::f32_products::exact>;
 constexpr double sums_of(long k) { return f32_tolerance(static_cast<double>(k)); }
 
 // The flattest tile is wider for two.

@@ -1,17 +1,17 @@
 // Matrix products by multiply-add units, and what follows a product, lane by lane.
 #include "cuda/contract_check.hpp"
 
-namespace formwork::cuda::detail {
+namespace formwork::gpu::detail {
 
 template <> struct contract_schedule_of<gpu_products::plain, 1, 140, 150, 20> { static constexpr gpu_contract_schedule value = whole_depth(gpu_products::plain, 0, 20); };
 template <> struct contract_schedule_of<gpu_products::plain, 1, 33, 50, 35> { static constexpr gpu_contract_schedule value = whole_depth(gpu_products::plain, 1, 35); };
 template <> struct contract_schedule_of<gpu_products::wide, 1, 33, 70, 35> { static constexpr gpu_contract_schedule value = whole_depth(gpu_products::wide, 0, 35); };
 
-}  // namespace formwork::cuda::detail
+}  // namespace formwork::gpu::detail
 
 namespace {
 
-using exact = cuda::options<cuda::f32_products::exact>;
+using exact = gpu::options<gpu::f32_products::exact>;
 
 constexpr double sums_of(long k) { return f32_tolerance(static_cast<double>(k)); }
 
@@ -52,7 +52,7 @@ TEST_CASE("contract: f64 operands") {
   check_on_emulator<four_products<dtype::f64, 33, 70, 35>>(sums_of(35) * 0x1p-29, {}, 4);
 }
 TEST_CASE("contract: f32 operands exactly, K split among blocks") {
-  using split = cuda::detail::contract_schedule_of<gpu_products::plain, 1, 24, 39, 2000>;
+  using split = gpu::detail::contract_schedule_of<gpu_products::plain, 1, 24, 39, 2000>;
   STATIC_REQUIRE(split::value.splits > 4);
   check_on_emulator<product_of<dtype::f32, 24, 39, 2000, true, false>, exact>(sums_of(2000), {}, 4);
 }
@@ -67,7 +67,7 @@ TEST_CASE("contract: a perceptron and its gradients, exactly") {
 }
 TEST_CASE("contract: what goes wrong is seen without tensor cores too") {
   // Five tiles of depth with a barrier each, then the epilogue's.
-  constexpr auto s = cuda::detail::contract_schedule_of<gpu_products::plain, 1, 20, 24, 80>::value;
+  constexpr auto s = gpu::detail::contract_schedule_of<gpu_products::plain, 1, 20, 24, 80>::value;
   STATIC_REQUIRE((s.splits == 1 && s.tile_depth == 16 && s.tile_rows == 32));
   check_faults<product_of<dtype::f32, 20, 24, 80>, exact>(sums_of(80), {.barriers = 7, .waits = 0});
 }

@@ -2,7 +2,7 @@
 #include "cuda/contract_check.hpp"
 #include "support/prologues.hpp"
 
-namespace formwork::cuda::detail {
+namespace formwork::gpu::detail {
 
 // The large tiles, for products too small to choose them.
 template <> struct contract_schedule_of<gpu_products::half, 1, 150, 140, 72> { static constexpr gpu_contract_schedule value = whole_depth(gpu_products::half, 0, 72); };
@@ -10,11 +10,11 @@ template <> struct contract_schedule_of<gpu_products::half, 1, 70, 80, 136> { st
 template <> struct contract_schedule_of<gpu_products::tf32, 1, 150, 140, 36> { static constexpr gpu_contract_schedule value = whole_depth(gpu_products::tf32, 0, 36); };
 template <> struct contract_schedule_of<gpu_products::plain, 1, 140, 150, 20> { static constexpr gpu_contract_schedule value = whole_depth(gpu_products::plain, 0, 20); };
 
-}  // namespace formwork::cuda::detail
+}  // namespace formwork::gpu::detail
 
 namespace {
 
-using exact = cuda::options<cuda::f32_products::exact>;
+using exact = gpu::options<gpu::f32_products::exact>;
 
 // Roundings of single elements to `bits` bits: an error of at most 2^-bits, of 0.41 2^-bits at the root of the mean
 // square of those of a binade; two operands, and where sums cancel a little more.
@@ -41,7 +41,7 @@ TEST_CASE("contract prologue: the large tiles") {
   check_on_emulator<computed_left_of<dtype::f32, 140, 150, 20>, exact>(sums_of(30), {}, 4);
 }
 TEST_CASE("contract prologue: K split among blocks") {
-  using split = cuda::detail::contract_schedule_of<gpu_products::half, 1, 24, 40, 3000>;
+  using split = gpu::detail::contract_schedule_of<gpu_products::half, 1, 24, 40, 3000>;
   STATIC_REQUIRE(split::value.splits > 4);
   check_on_emulator<computed_both_of<dtype::bf16, 24, 40, 3000>>(rounded_to(8), {}, 4);
 }
@@ -70,7 +70,7 @@ TEST_CASE("contract prologue: an RMS norm is one kernel that leaves a value per 
 TEST_CASE("contract prologue: what goes wrong is seen") {
   using emulator::fault;
   // Five tiles of depth, each with a barrier, then those of the epilogue.
-  constexpr auto s = cuda::detail::contract_schedule_of<gpu_products::half, 1, 40, 72, 300>::value;
+  constexpr auto s = gpu::detail::contract_schedule_of<gpu_products::half, 1, 40, 72, 300>::value;
   STATIC_REQUIRE((s.splits == 1 && s.tile_depth == 64));
   check_faults<computed_both_of<dtype::bf16, 40, 72, 300>>(rounded_to(8), {.barriers = 7, .waits = 0}, {fault::wrong_swizzle, fault::swapped_rows});
   check_faults<computed_left_of<dtype::bf16, 40, 72, 300>>(rounded_to(8), {.barriers = 7, .waits = 5}, {fault::wide_predicate});

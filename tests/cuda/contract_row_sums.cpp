@@ -3,18 +3,18 @@
 #include "cuda/contract_check.hpp"
 #include "support/product_sums.hpp"
 
-namespace formwork::cuda::detail {
+namespace formwork::gpu::detail {
 
 template <> struct contract_schedule_of<gpu_products::half, 1, 136, 150, 40, 1, true> { static constexpr gpu_contract_schedule value = whole_depth(gpu_products::half, 0, 40); };
 template <> struct contract_schedule_of<gpu_products::plain, 1, 140, 150, 20, 1, true> { static constexpr gpu_contract_schedule value = whole_depth(gpu_products::plain, 0, 20); };
 
-}  // namespace formwork::cuda::detail
+}  // namespace formwork::gpu::detail
 
 namespace {
 
 using emulator::fault;
-using exact = cuda::options<cuda::f32_products::exact>;
-using tf32 = cuda::options<cuda::f32_products::tf32>;
+using exact = gpu::options<gpu::f32_products::exact>;
+using tf32 = gpu::options<gpu::f32_products::tf32>;
 constexpr double sums_of(long k) { return f32_tolerance(static_cast<double>(k)); }
 
 using faulty = summed_rows_of<dtype::f32, 140, 150, 20>;  // two tiles of rows, and of columns

@@ -59,7 +59,7 @@ TEST_CASE("instructions: products of operands with fewer bits are noticed") {
 // What a tensor core reads of a rounded operand: the nearest of the two numbers of 19 bits around it, the one further from
 // zero where both are as near.
 TEST_CASE("instructions: f32 is rounded to the nearest tf32") {
-  auto read = [](std::uint32_t x) { return cuda::round_to_tf32(x) & 0xffffe000u; };
+  auto read = [](std::uint32_t x) { return gpu::round_to_tf32(x) & 0xffffe000u; };
   std::mt19937 random(1);
   std::vector<std::uint32_t> all{0, 1, 0x80000000u, 0x7f7fffffu, 0xff7fffffu, 0x7f7fefffu, 0x007fffffu, 0x3f801000u, 0xbf801000u, 0x3f800fffu, 0x3f803000u};
   for (int i = 0; i < 100'000; ++i) all.push_back(static_cast<std::uint32_t>(random()));

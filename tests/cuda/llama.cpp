@@ -17,7 +17,7 @@ namespace {
 struct tiny : llama_config {
   static constexpr int vocabulary = testing::training_vocabulary, context = 24, layers = 2, heads = 4, kv_heads = 2, width = 32, hidden = 44;
 };
-using exact = cuda::options<cuda::f32_products::exact>;
+using exact = gpu::options<gpu::f32_products::exact>;
 using on_cpu = training<llama<tiny>, adamw, batch<2>, cpu_device>;
 using on_gpu = training<llama<tiny>, adamw, batch<2>, emulator::stand_in_device<exact>>;
 

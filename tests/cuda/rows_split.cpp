@@ -69,12 +69,12 @@ template <class Source> constexpr long launches = step<compiled<Source>, emulato
 // The shape of the first rows kernel of a program.
 template <class Kernel> struct shape_of;
 template <long R, long C, int S, bool A, bool B, int Kept, dtype T, class Arguments, class Tape> struct shape_of<rows_kernel<R, C, S, A, B, Kept, T, Arguments, Tape>> {
-  using type = cuda::detail::rows_shape<R, C, S, A, B, Kept, T, Arguments, Tape>;
+  using type = gpu::detail::rows_shape<R, C, S, A, B, Kept, T, Arguments, Tape>;
 };
 template <class Source> using first_shape = typename shape_of<kernel_type<compiled<Source>, 0>>::type;
 
 // Options under which a split is done wrong, where the differences are not 0: rows of so many more passes, parts of so many more, so many more parts.
-template <long Passes, long Each, long Parts> struct wrong_by : cuda::options<> {};
+template <long Passes, long Each, long Parts> struct wrong_by : gpu::options<> {};
 template <class Shape, long Passes, long Each, long Parts> struct wrong_shape : Shape {
   static constexpr gpu_rows_schedule schedule = [] {
     gpu_rows_schedule s = Shape::schedule;
@@ -87,10 +87,10 @@ template <class Shape, long Passes, long Each, long Parts> struct wrong_shape : 
 }  // namespace
 
 template <long R, long C, int S, bool A, bool B, int Kept, dtype T, class Arguments, class... I, long Passes, long Each, long Parts>
-struct cuda::kernel_plan<rows_kernel<R, C, S, A, B, Kept, T, Arguments, tape<I...>>, wrong_by<Passes, Each, Parts>> {
-  using shape = wrong_shape<cuda::detail::rows_shape<R, C, S, A, B, Kept, T, Arguments, tape<I...>>, Passes, Each, Parts>;
+struct gpu::kernel_plan<rows_kernel<R, C, S, A, B, Kept, T, Arguments, tape<I...>>, wrong_by<Passes, Each, Parts>> {
+  using shape = wrong_shape<gpu::detail::rows_shape<R, C, S, A, B, Kept, T, Arguments, tape<I...>>, Passes, Each, Parts>;
   static constexpr std::size_t scratch_bytes = shape::scratch_bytes;
-  using launches = typename cuda::detail::split_rows<shape, std::make_integer_sequence<int, S>, cuda::detail::columns_launch<shape, Arguments>, I...>::type;
+  using launches = typename gpu::detail::split_rows<shape, std::make_integer_sequence<int, S>, gpu::detail::columns_launch<shape, Arguments>, I...>::type;
 };
 
 TEST_CASE("rows split: which rows are split, and that their parts are all passes, each once") {

@@ -11,7 +11,7 @@ using emulator::stand_in;
 
 namespace {
 
-using session = cuda::session<stand_in>;
+using session = gpu::session<stand_in>;
 constexpr std::size_t memory_bytes = 256, exchange_bytes = 64;
 
 // Doubles the exchange's first number, and adds it to the memory's.
@@ -104,12 +104,12 @@ namespace {
 template <class F> std::string said_by(F const& f) {
   try {
     f();
-  } catch (cuda::cuda_error const& e) {
+  } catch (gpu::cuda_error const& e) {
     return e.what();
   }
   return {};
 }
-void make(cuda::session_options const& on = {}) { session s(memory_bytes, exchange_bytes, 2, on); }
+void make(gpu::session_options const& on = {}) { session s(memory_bytes, exchange_bytes, 2, on); }
 // Begins with where it comes from, and has one full stop, at its end.
 bool is_one_sentence(std::string const& text) {
   return text.starts_with("CUDA: ") && text.ends_with(".") && text.find(". ") == std::string::npos && text.find('\n') == std::string::npos;
@@ -123,7 +123,7 @@ struct pool {
   bool empty = false;
   long given = 0, wrong = 0;
 
-  cuda::session_options options(void* of) {
+  gpu::session_options options(void* of) {
     stream = of;
     return {.stream = of,
             .allocate = [](std::size_t bytes, void* on, void* self) { return static_cast<pool*>(self)->allocate(bytes, on); },
@@ -189,10 +189,10 @@ TEST_CASE("session: the caller's stream and allocator") {
 }
 
 TEST_CASE("session: what will not do is refused in one sentence, and the program goes on") {
-  const cuda::gpu_facts good = stand_in::gpu;
+  const gpu::gpu_facts good = stand_in::gpu;
   int some_stream;
-  const cuda::session_options with_stream{.stream = &some_stream};
-  struct { const char* contains; cuda::session_options on; void (*pretend)(); } cases[] = {
+  const gpu::session_options with_stream{.stream = &some_stream};
+  struct { const char* contains; gpu::session_options on; void (*pretend)(); } cases[] = {
       {"no GPU is available (there is none in this machine)", {}, [] { stand_in::present = false; }},
       {"stand-in has compute capability 7.5; at least 8.0 is needed", {}, [] { stand_in::gpu.major = 7, stand_in::gpu.minor = 5; }},
       {"compiled for compute capability 9.0, 12.0, and stand-in has 8.6; compile it with -DFORMWORK_CUDA_ARCHITECTURES=86", {}, [] { stand_in::compiled_for = {90, 120}, stand_in::gpu.major = 8, stand_in::gpu.minor = 6; }},

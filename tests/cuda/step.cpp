@@ -14,7 +14,7 @@ namespace {
 struct tiny : gpt_config {
   static constexpr int vocabulary = testing::training_vocabulary, context = 24, layers = 2, heads = 2, width = 32;
 };
-using exact = cuda::options<cuda::f32_products::exact>;
+using exact = gpu::options<gpu::f32_products::exact>;
 using on_cpu = training<gpt<tiny>, adamw, batch<2>, cpu_device>;
 using on_gpu = training<gpt<tiny>, adamw, batch<2>, emulator::stand_in_device<exact>>;
 using in_bf16 = training<gpt<tiny>, adamw, batch<2>, emulator::stand_in_device<>, mixed<dtype::bf16>>;
@@ -112,7 +112,7 @@ TEST_CASE("step: a GPU that fails in the middle of a training leaves the last ch
     stand_in::fails_at = 1;  // the wait behind the third step's start
     stand_in::sticky = true;
     CHECK_THROWS_WITH(++at, Catch::Contains("context is lost, start the program again from its last checkpoint"));
-    CHECK_THROWS_AS(t.save(file), cuda::cuda_error);
+    CHECK_THROWS_AS(t.save(file), gpu::cuda_error);
   }
   CHECK(stand_in::memories == 0);
   stand_in::fails_at = -1;

@@ -11,11 +11,11 @@ namespace formwork::emulator {
 
 struct launcher {
   using session = host_session;
-  template <class Launch, int N> static void launch(cuda::kernel_arguments<N> const& a, void* queue) {
-    static constexpr cuda::launch_shape shape = Launch::shape;
+  template <class Launch, int N> static void launch(gpu::kernel_arguments<N> const& a, void* queue) {
+    static constexpr gpu::launch_shape shape = Launch::shape;
     settings how = queue ? *static_cast<const settings*>(queue) : settings{};
     if (how.only && std::string_view(how.only) != Launch::name) how.wrong = fault::none, how.count = nullptr;
-    struct call { cuda::kernel_arguments<N> const& a; } c{a};
+    struct call { gpu::kernel_arguments<N> const& a; } c{a};
     run({.blocks = shape.blocks, .threads = shape.threads, .shared_bytes = shape.shared_bytes}, how, Launch::name,
         [](void* p, fibre& f) {
           lane l(f);
@@ -25,6 +25,6 @@ struct launcher {
   }
 };
 
-template <class Options = cuda::options<>> using device = cuda::device<launcher, Options>;
+template <class Options = gpu::options<>> using device = gpu::device<launcher, Options>;
 
 }  // namespace formwork::emulator

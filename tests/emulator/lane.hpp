@@ -12,7 +12,7 @@
 
 namespace formwork::emulator {
 
-using cuda::tf32;
+using gpu::tf32;
 
 namespace detail {
 
@@ -37,7 +37,7 @@ template <class Operand> float element_of(std::uint32_t r, int part) {
 // d += a b for a whole warp. The hardware adds exact products in an order of its own, truncating; here they are added
 // in double and rounded once, which is as near as any order can be.
 template <class Operand> void product(const std::byte* in, std::byte* out, const void* extra) {
-  constexpr int depth = cuda::mma_depth<Operand>, per = depth / 8;  // elements per register
+  constexpr int depth = gpu::mma_depth<Operand>, per = depth / 8;  // elements per register
   const bool swapped = extra != nullptr && *static_cast<const bool*>(extra);
   float a[16][depth], b[depth][8], d[16][8];
   product_in x;
@@ -226,6 +226,6 @@ class lane {
   }
 };
 
-static_assert(cuda::lane<lane>);
+static_assert(gpu::lane<lane>);
 
 }  // namespace formwork::emulator

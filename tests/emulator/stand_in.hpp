@@ -29,10 +29,10 @@ class stand_in {
   static inline settings how;
   // The pretended GPU, and what is known of a stream that the caller gives.
   static inline bool present = true;
-  static inline cuda::gpu_facts gpu{.name = "stand-in", .number = 0, .major = 9, .minor = 0, .free_bytes = std::size_t{1} << 40};
+  static inline gpu::gpu_facts gpu{.name = "stand-in", .number = 0, .major = 9, .minor = 0, .free_bytes = std::size_t{1} << 40};
   static inline std::vector<int> compiled_for{80};
   static inline int current = 0;  // GPU of this thread
-  static inline cuda::stream_facts stream;
+  static inline gpu::stream_facts stream;
   // Of the calls that can fail, numbered from 0, this one does, and, where the error is sticky, all that follow.
   static inline long fails_at = -1;
   static inline bool sticky = false;
@@ -43,28 +43,28 @@ class stand_in {
   static void attempt(const char* call, const char* kernel = nullptr) {
     const bool fails = fails_at >= 0 && (attempts == fails_at || (sticky && attempts > fails_at));
     ++attempts;
-    if (fails) throw cuda::detail::failed(call, kernel, "the stand-in was told so", sticky ? cuda::detail::failure::context : cuda::detail::failure::call);
+    if (fails) throw gpu::detail::failed(call, kernel, "the stand-in was told so", sticky ? gpu::detail::failure::context : gpu::detail::failure::call);
   }
 
   ~stand_in() { recordings -= recording_ != nullptr; }
-  void open(std::size_t bytes, cuda::session_options const& given) {
+  void open(std::size_t bytes, gpu::session_options const& given) {
     attempt("open");
-    if (!present) throw cuda::detail::no_gpu("there is none in this machine");
-    cuda::detail::check_age(gpu);
-    if (10 * gpu.major + gpu.minor < compiled_for.front()) throw cuda::detail::no_code(gpu, compiled_for);
-    if (!given.allocate) cuda::detail::check_memory(gpu, bytes);
-    if (given.stream) cuda::detail::check_stream(stream, gpu);
+    if (!present) throw gpu::detail::no_gpu("there is none in this machine");
+    gpu::detail::check_age(gpu);
+    if (10 * gpu.major + gpu.minor < compiled_for.front()) throw gpu::detail::no_code(gpu, compiled_for);
+    if (!given.allocate) gpu::detail::check_memory(gpu, bytes);
+    if (given.stream) gpu::detail::check_stream(stream, gpu);
     given_ = given;
     gpu_ = gpu.number;
   }
-  void enter() const { cuda::detail::check_current(gpu_, current); }
+  void enter() const { gpu::detail::check_current(gpu_, current); }
   void settle() noexcept {}
   void check_each_launch(bool yes) { each_launch_ = yes; }
-  cuda::memory_block allocate(std::size_t bytes) {
+  gpu::memory_block allocate(std::size_t bytes) {
     attempt("allocate");
     if (given_.allocate) {
-      const cuda::memory_block m{given_.allocate(bytes, given_.stream, given_.pool), bytes};
-      if (!m) throw cuda::detail::no_room(bytes, "the caller's allocator");
+      const gpu::memory_block m{given_.allocate(bytes, given_.stream, given_.pool), bytes};
+      if (!m) throw gpu::detail::no_room(bytes, "the caller's allocator");
       ++memories;
       return m;
     }
@@ -74,7 +74,7 @@ class stand_in {
     std::memset(p, 0xff, bytes + 2 * guard);  // NaN in every floating type
     return {p + guard, bytes};
   }
-  void release(cuda::memory_block m) noexcept {
+  void release(gpu::memory_block m) noexcept {
     --memories;
     if (given_.allocate) return given_.release(m.begin, m.bytes, given_.stream, given_.pool);
     ++calls.releases;
@@ -83,13 +83,13 @@ class stand_in {
       if (q[i - guard] != std::byte{0xff} || q[m.bytes + i] != std::byte{0xff}) std::fputs("stand-in: a kernel wrote outside its memory\n", stderr), std::abort();
     std::free(q - guard);
   }
-  cuda::memory_block allocate_pinned(std::size_t bytes) {
+  gpu::memory_block allocate_pinned(std::size_t bytes) {
     attempt("allocate_pinned");
     ++calls.allocations;
     ++memories;
     return {std::calloc(1, bytes), bytes};
   }
-  void release_pinned(cuda::memory_block m) noexcept {
+  void release_pinned(gpu::memory_block m) noexcept {
     ++calls.releases;
     --memories;
     std::free(m.begin);
@@ -147,7 +147,7 @@ class stand_in {
  private:
   static constexpr std::size_t guard = 4096;
   std::unique_ptr<recorded> recording_;
-  cuda::session_options given_;
+  gpu::session_options given_;
   int gpu_ = 0;
   bool each_launch_ = false;
 
@@ -159,8 +159,8 @@ class stand_in {
 };
 
 struct stand_in_launcher {
-  using session = cuda::session<stand_in>;
-  template <class Launch, int N> static void launch(cuda::kernel_arguments<N> const& a, void* queue) {
+  using session = gpu::session<stand_in>;
+  template <class Launch, int N> static void launch(gpu::kernel_arguments<N> const& a, void* queue) {
     stand_in::attempt("the launch", Launch::name);
     ++stand_in::calls.launches;
     auto& on = *static_cast<stand_in*>(queue);
@@ -169,6 +169,6 @@ struct stand_in_launcher {
   }
 };
 
-template <class Options = cuda::options<>> using stand_in_device = cuda::device<stand_in_launcher, Options>;
+template <class Options = gpu::options<>> using stand_in_device = gpu::device<stand_in_launcher, Options>;
 
 }  // namespace formwork::emulator

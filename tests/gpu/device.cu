@@ -16,13 +16,13 @@ std::string gpu_name() {
 }
 
 memory_refusal ask_for_too_much() {
-  using session = cuda::session<cuda::runtime>;
+  using session = gpu::session<gpu::runtime>;
   memory_refusal r;
   std::size_t free = 0, total = 0;
   cudaMemGetInfo(&free, &total);
   try {
     session s(total + (std::size_t{1} << 30), 64, 1);
-  } catch (cuda::cuda_error const& e) {
+  } catch (gpu::cuda_error const& e) {
     r.sentence = e.what();
   }
   session small(1 << 20, 64, 1);

@@ -72,7 +72,7 @@ template <class Lane> FORMWORK_DEVICE void run_instruction(Lane const& lane, ins
       break;
     case instruction::multiply_add_bf16: detail::product_case<bf16>(lane, mine, r); break;
     case instruction::multiply_add_f16: detail::product_case<f16>(lane, mine, r); break;
-    case instruction::multiply_add_tf32: detail::product_case<cuda::tf32>(lane, mine, r); break;
+    case instruction::multiply_add_tf32: detail::product_case<gpu::tf32>(lane, mine, r); break;
     case instruction::copy_async_16: detail::copy_case<16>(lane, mine, row); break;
     case instruction::copy_async_8: detail::copy_case<8>(lane, mine, row); break;
     case instruction::copy_async_4: detail::copy_case<4>(lane, mine, row); break;

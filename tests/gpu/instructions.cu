@@ -8,13 +8,13 @@ namespace formwork::testing {
 
 namespace {
 __global__ void run_on_lane(instruction which, const std::uint32_t* in, std::uint32_t* out) {
-  cuda::sm80::lane lane;
+  gpu::sm80::lane lane;
   run_instruction(lane, which, in, out);
 }
 }  // namespace
 
 std::vector<std::uint32_t> on_gpu(int which, std::vector<std::uint32_t> const& in) {
-  using cuda::detail::check;
+  using gpu::detail::check;
   std::vector<std::uint32_t> out(32 * words_out);
   std::uint32_t *device_in = nullptr, *device_out = nullptr;
   check(cudaMalloc(&device_in, in.size() * 4), "cudaMalloc");

@@ -11,38 +11,38 @@ using namespace formwork;
 
 // The CUDA runtime as every session uses it, counted.
 struct call_counts { long starts = 0, launches = 0, recordings = 0, allocations = 0, waits = 0; };
-class counting_runtime : public cuda::runtime {
+class counting_runtime : public gpu::runtime {
  public:
   static inline call_counts calls;
-  cuda::memory_block allocate(std::size_t bytes) {
+  gpu::memory_block allocate(std::size_t bytes) {
     ++calls.allocations;
-    return cuda::runtime::allocate(bytes);
+    return gpu::runtime::allocate(bytes);
   }
-  cuda::memory_block allocate_pinned(std::size_t bytes) {
+  gpu::memory_block allocate_pinned(std::size_t bytes) {
     ++calls.allocations;
-    return cuda::runtime::allocate_pinned(bytes);
+    return gpu::runtime::allocate_pinned(bytes);
   }
   void wait() {
     ++calls.waits;
-    cuda::runtime::wait();
+    gpu::runtime::wait();
   }
   void begin_recording() {
     ++calls.recordings;
-    cuda::runtime::begin_recording();
+    gpu::runtime::begin_recording();
   }
   void start(graph g) {
     ++calls.starts;
-    cuda::runtime::start(g);
+    gpu::runtime::start(g);
   }
 };
 struct counting_launcher {
-  using session = cuda::session<counting_runtime>;
-  template <class Launch, int N> static void launch(cuda::kernel_arguments<N> const& a, void* queue) {
+  using session = gpu::session<counting_runtime>;
+  template <class Launch, int N> static void launch(gpu::kernel_arguments<N> const& a, void* queue) {
     ++counting_runtime::calls.launches;
-    cuda::launcher::launch<Launch>(a, queue);
+    gpu::launcher::launch<Launch>(a, queue);
   }
 };
-template <cuda::f32_products Products> using counted_device = cuda::device<counting_launcher, cuda::options<Products>>;
+template <gpu::f32_products Products> using counted_device = gpu::device<counting_launcher, gpu::options<Products>>;
 
 template <class Run> testing::run_record record_run() {
   testing::run_record r;
@@ -62,7 +62,7 @@ template <class Run> testing::run_record record_run() {
   return r;
 }
 
-using exact = counted_device<cuda::f32_products::exact>;
-using tf32 = counted_device<cuda::f32_products::tf32>;
+using exact = counted_device<gpu::f32_products::exact>;
+using tf32 = counted_device<gpu::f32_products::tf32>;
 
 }  // namespace

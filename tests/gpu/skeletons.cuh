@@ -9,16 +9,16 @@ namespace formwork::testing {
 
 template <class Run> void run_and_wait(step_memory const& memory) {
   Run::run(memory);
-  cuda::detail::check(cudaStreamSynchronize(static_cast<cudaStream_t>(memory.queue)), "the run");
+  gpu::detail::check(cudaStreamSynchronize(static_cast<cudaStream_t>(memory.queue)), "the run");
 }
 inline void* take_of_gpu(std::size_t bytes) {
   void* p = nullptr;
-  cuda::detail::check(cudaMalloc(&p, bytes), "cudaMalloc");
+  gpu::detail::check(cudaMalloc(&p, bytes), "cudaMalloc");
   return p;
 }
 inline void give_to_gpu(void* p) { (void)cudaFree(p); }
 template <cudaMemcpyKind Way> void copy_of_gpu(void* to, const void* from, std::size_t bytes) {
-  cuda::detail::check(cudaMemcpy(to, from, bytes, Way), "cudaMemcpy");
+  gpu::detail::check(cudaMemcpy(to, from, bytes, Way), "cudaMemcpy");
 }
 inline constexpr device_memory gpu_memory{.take = take_of_gpu, .give = give_to_gpu, .up = copy_of_gpu<cudaMemcpyHostToDevice>, .down = copy_of_gpu<cudaMemcpyDeviceToHost>};
 

@@ -21,7 +21,7 @@ library first tf32 -Xcompiler=-fno-inline  # what is inlined is not seen
 library second exact -Xcompiler=-fvisibility=hidden
 # Without the option many of the library's functions are seen: the first must be one that has some to hide.
 grep -q 'formwork::' "$work/first.symbols" || { echo "shared: libfirst.so exports nothing of Formwork, so this test shows nothing"; bad=1; }
-if grep -E 'formwork::cuda::(entry|detail::probe|launcher::)|execute<.*>::run|__device_stub' "$work/first.symbols"; then
+if grep -E 'formwork::gpu::(entry|detail::probe|launcher::)|execute<.*>::run|__device_stub' "$work/first.symbols"; then
   echo "shared: kernels or launchers of libfirst.so are exported (above)"
   bad=1
 fi

@@ -35,7 +35,7 @@ struct product_source {
 extern "C" __attribute__((visibility("default"))) const char* FORMWORK_TEST_NAME(FORMWORK_TEST_LIBRARY)(void* stream) {
   static std::string answer;
   try {
-    using device = cuda::device<cuda::launcher, cuda::options<cuda::f32_products::FORMWORK_TEST_PRODUCTS>>;
+    using device = gpu::device<gpu::launcher, gpu::options<gpu::f32_products::FORMWORK_TEST_PRODUCTS>>;
     using program = compiled<product_source>;
     using run = step<program, device>;
     constexpr auto parameters = static_cast<std::size_t>(program::value.parameter_elements) * sizeof(float), gradients = (run::workspace_bytes + 255) / 256 * 256, begin = gradients + parameters;

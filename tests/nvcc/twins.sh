@@ -9,8 +9,8 @@ trap 'rm -rf "$work"' EXIT
 printf '# a comment\nrows_launch 40\nattend_forward_launch 200\nprobe 8\n' >"$work/budgets"
 # kernel MANGLED REGISTERS STACK SPILLED [THREADS [SHARED]]: what ptxas prints of one
 kernel() {
-  echo "ptxas info    : Compiling entry function '_ZN8formwork4cuda5entryI$1ILi1EEELi4ELi${5:-128}ELl${6:-0}EEEvNS0_16kernel_argumentsIXT0_EEE' for 'sm_80'"
-  echo "ptxas info    : Function properties for _ZN8formwork4cuda5entryI$1"
+  echo "ptxas info    : Compiling entry function '_ZN8formwork3gpu5entryI$1ILi1EEELi4ELi${5:-128}ELl${6:-0}EEEvNS0_16kernel_argumentsIXT0_EEE' for 'sm_80'"
+  echo "ptxas info    : Function properties for _ZN8formwork3gpu5entryI$1"
   echo "    $3 bytes stack frame, $4 bytes spill stores, 0 bytes spill loads"
   echo "ptxas info    : Used $2 registers, used 1 barriers, $3 bytes cumulative stack size, 64 bytes smem"
   echo "ptxas info    : Compile time = 7.500 ms"
@@ -22,7 +22,7 @@ accepts() { table || { echo "twins: refused $1"; cat "$work/table"; bad=1; }; }
 refuses() {
   if table; then echo "twins: accepted $1"; bad=1; elif ! grep -q "$2" "$work/table"; then echo "twins: of $1 it says"; cat "$work/table"; bad=1; fi
 }
-{ kernel $rows 40 0 0; kernel $attend 200 0 0; kernel x 4 0 0 | sed 's/_ZN8formwork4cuda5entryIx/_ZN8formwork4cuda6detail5probe/'; } >"$work/log"
+{ kernel $rows 40 0 0; kernel $attend 200 0 0; kernel x 4 0 0 | sed 's/_ZN8formwork3gpu5entryIx/_ZN8formwork3gpu6detail5probe/'; } >"$work/log"
 accepts "kernels within their budgets"
 grep -q '^| attend_forward_launch | 80 | 128 | 200 | 64 | 2 | 0.12 | 0 | 7.500 |$' "$work/table" || { echo "twins: attention has no line of its own"; bad=1; }
 { kernel $rows 40 0 0 1024; kernel $attend 200 0 0 256 80000; } >"$work/log"
@@ -39,7 +39,7 @@ kernel $rows 1 8 8 >"$work/log"
 refuses "a spill" "rows_launch spills 8 bytes"
 kernel $rows 1 16 0 >"$work/log"
 refuses "local memory" "rows_launch has 16 bytes of local memory"
-kernel x 1 0 0 | sed 's/_ZN8formwork4cuda5entryIx/_Z9elsewhere/' >"$work/log"
+kernel x 1 0 0 | sed 's/_ZN8formwork3gpu5entryIx/_Z9elsewhere/' >"$work/log"
 refuses "a kernel of nobody's" "? has no budget"
 kernel NS0_6detail13scatter_links 1 0 0 >"$work/log"
 refuses "a kernel without a budget" "scatter_links has no budget"
@@ -47,7 +47,7 @@ refuses "a kernel without a budget" "scatter_links has no budget"
 refuses "nothing" "no kernel was found"
 
 # Seconds: each kernel's of both compilers, other functions' apart.
-entry='_ZN8formwork4cuda5entryI' end='ILi1EEELi4ELi128ELl0EEEvNS0_16kernel_argumentsIXT0_EEE'
+entry='_ZN8formwork3gpu5entryI' end='ILi1EEELi4ELi128ELl0EEEvNS0_16kernel_argumentsIXT0_EEE'
 worked() { echo "{\"args\":{\"detail\":\"$1\"},\"dur\":$2,\"name\":\"OptFunction\""; }
 seconds() { awk -f "$here/kernel_name.awk" -f "$here/../../bench/support/kernel_seconds.awk" "$work/log" "$work/functions" >"$work/table" 2>&1; }
 { kernel $rows 40 0 0; kernel $attend 200 0 0; } >"$work/log"

@@ -4,7 +4,7 @@
 
 #include "attend_query_gradient.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 template <class Query, class Key, int Score, int Mask, dtype Type, class Arguments, class Tape, class Options>
 struct kernel_plan<attend_kernel<Query, Key, Score, Mask, Type, Arguments, Tape>, Options> {
@@ -25,4 +25,4 @@ struct kernel_plan<attend_backward_kernel<Query, Key, Score, Derivative, Mask, T
   using launches = std::conditional_t<queries::has_tables, launch_list<delta, keys, queries, attend_tables_launch<queries, score>>, launch_list<delta, keys, queries>>;
 };
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

@@ -8,7 +8,7 @@
 
 #include "attend_forward.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 // Scratch: lse (+infinity where a query sees no key) and -delta, both (B, H, Tq).
 template <class Problem> struct attend_statistics {
@@ -222,4 +222,4 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
   }
 };
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

@@ -8,7 +8,7 @@
 
 #include "attend_score.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 // What the launches of one attention share.
 template <class Query, class Key, dtype Type, class Arguments, class Options> struct attend_problem;
@@ -195,4 +195,4 @@ template <class Problem, class Tape> struct attend_forward_launch {
   }
 };
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

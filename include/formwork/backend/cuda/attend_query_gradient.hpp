@@ -4,7 +4,7 @@
 #include "attend_backward.hpp"
 #include "attend_tables.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 template <class Problem, class Tape> struct attend_query_gradient_launch {
   static constexpr const char* name = "attend query gradient";
@@ -133,4 +133,4 @@ template <class Problem, class Tape> struct attend_query_gradient_launch {
   }
 };
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

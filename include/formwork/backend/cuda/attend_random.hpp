@@ -7,7 +7,7 @@
 
 #include "tape_elements.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 // Where the four elements of a tile stand: rows row and row + 8, columns column and column + 1. Transposed: rows are keys.
 template <bool Transposed> struct tile_position {
@@ -92,4 +92,4 @@ FORMWORK_DEVICE void draw_pairs([[maybe_unused]] Lane const& lane, pair_blocks<A
 
 }  // namespace detail
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

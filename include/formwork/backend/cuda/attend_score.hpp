@@ -6,7 +6,7 @@
 #include "attend_random.hpp"
 #include "attend_tile.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 template <class T, int Score, int Derivative, int Mask, class Arguments, class Tape> struct attend_tape;
 template <class T, int Score, int Derivative, int Mask, class Arguments, class... I>
@@ -142,4 +142,4 @@ template <class Facts, bool Transposed, int Columns> FORMWORK_DEVICE int next_vi
 
 }  // namespace detail
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

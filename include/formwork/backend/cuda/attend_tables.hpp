@@ -6,7 +6,7 @@
 
 #include "attend_score.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 namespace detail {
 
@@ -229,4 +229,4 @@ template <class Gradient, class Tape> struct attend_tables_launch {
   }
 };
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

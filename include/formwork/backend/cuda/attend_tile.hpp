@@ -8,7 +8,7 @@
 #include "../../kernels/gpu_attend_schedule.hpp"
 #include "tape_elements.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 template <class T, int Tiles, int Columns> struct fragment {
   static constexpr int tiles = Tiles, columns = Columns, runs = Columns / 8;
@@ -288,4 +288,4 @@ FORMWORK_DEVICE void attend_store(Lane const& lane, fragment<T, Tiles, Columns> 
   attend_store<Argument, Width>(lane, o, factors, head, first, end, column);
 }
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

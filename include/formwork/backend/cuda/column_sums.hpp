@@ -5,7 +5,7 @@
 
 #include "tape_elements.hpp"
 
-namespace formwork::cuda::detail {
+namespace formwork::gpu::detail {
 
 template <class T, class N> FORMWORK_DEVICE constexpr T neutral() { return is_maximum(N::what) ? -std::numeric_limits<T>::infinity() : T(0); }
 template <class N, class T> FORMWORK_DEVICE T combine(T a, T b) {
@@ -49,4 +49,4 @@ template <class Shape, class Arguments> struct columns_launch {
   }
 };
 
-}  // namespace formwork::cuda::detail
+}  // namespace formwork::gpu::detail

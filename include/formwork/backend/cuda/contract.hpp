@@ -6,7 +6,7 @@
 
 #include "contract_epilogue.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 namespace detail {
 
@@ -123,4 +123,4 @@ struct kernel_plan<contract_kernel<Batch, M, N, K, Type, AStrides, BStrides, Arg
   using launches = typename detail::contract_launches<main, shape>::type;
 };
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

@@ -5,7 +5,7 @@
 #include "contract_sums.hpp"
 #include "row_sums.hpp"
 
-namespace formwork::cuda::detail {
+namespace formwork::gpu::detail {
 
 // A thread's columns of a row that is `columns` wide, at most `most` of them in one tile.
 template <class T, class Arguments, class Tape> struct contract_columns {
@@ -206,4 +206,4 @@ template <class Shape> struct contract_finish {
   }
 };
 
-}  // namespace formwork::cuda::detail
+}  // namespace formwork::gpu::detail

@@ -6,7 +6,7 @@
 #include "execute.hpp"
 #include "tape_elements.hpp"
 
-namespace formwork::cuda::detail {
+namespace formwork::gpu::detail {
 
 template <class Operand, int Outer, int Depth, int Threads, int MostBytes> struct tile_units;
 
@@ -215,4 +215,4 @@ template <class T, class Operand, int Outer, int Depth, int Threads> struct plai
   }
 };
 
-}  // namespace formwork::cuda::detail
+}  // namespace formwork::gpu::detail

@@ -6,7 +6,7 @@
 #include "../../kernels/tape_prologue.hpp"
 #include "contract_operand.hpp"
 
-namespace formwork::cuda::detail {
+namespace formwork::gpu::detail {
 
 // What of a unit can be outside of the matrix.
 enum class unit_edge { nothing, whole_units, elements };
@@ -166,4 +166,4 @@ template <class ATile, class BTile, int Steps> struct next_tile {
   }
 };
 
-}  // namespace formwork::cuda::detail
+}  // namespace formwork::gpu::detail

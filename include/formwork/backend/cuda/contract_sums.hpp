@@ -6,7 +6,7 @@
 #include "../../kernels/gpu_contract_schedule.hpp"
 #include "contract_prologue.hpp"
 
-namespace formwork::cuda::detail {
+namespace formwork::gpu::detail {
 
 // Staged row s of pass p is the tile's row s / run * apart + p * run + s % run.
 struct staged_rows {
@@ -242,4 +242,4 @@ template <class Sum, class A, class B, class Schedule> struct plain_sums {
   }
 };
 
-}  // namespace formwork::cuda::detail
+}  // namespace formwork::gpu::detail

@@ -11,8 +11,8 @@
 namespace formwork {
 
 // tf32: products of f32 values read 19 of their 32 bits, as PyTorch's allow_tf32. exact: every bit, on the CUDA cores.
-using cuda_device = cuda::device<cuda::launcher, cuda::options<cuda::f32_products::tf32>>;
-using cuda_exact_device = cuda::device<cuda::launcher, cuda::options<cuda::f32_products::exact>>;
+using cuda_device = gpu::device<gpu::launcher, gpu::options<gpu::f32_products::tf32>>;
+using cuda_exact_device = gpu::device<gpu::launcher, gpu::options<gpu::f32_products::exact>>;
 
 }  // namespace formwork
 

@@ -7,7 +7,7 @@
 #include "execute.hpp"
 #include "sm80/lane.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 // Threads and SharedBytes stand in the kernel's name, where what reads the compiler's report finds them.
 template <class Launch, int N, int Threads = Launch::shape.threads, long SharedBytes = static_cast<long>(Launch::shape.shared_bytes)>
@@ -21,6 +21,6 @@ namespace detail {
 template <int> FORMWORK_HIDDEN __global__ void probe() {}
 }  // namespace detail
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu
 
 #endif  // __CUDACC__

@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 // A call of the CUDA runtime failed, or the GPU or what the caller gave does not do. The host program goes on.
 class cuda_error : public std::runtime_error {
@@ -89,4 +89,4 @@ inline cuda_error failed(std::string const& call, const char* kernel, std::strin
 
 }  // namespace detail
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

@@ -13,7 +13,7 @@
 #include "../../kernels/tape.hpp"
 #include "lane.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 struct launch_shape {
   long blocks = 1;
@@ -63,4 +63,4 @@ template <class Launcher, class Options = options<>> struct device {
   };
 };
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

@@ -10,7 +10,7 @@
 
 #include "../../core/dtype.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 // Operands of tensor cores. tf32: f32 of which the upper 19 bits count.
 struct tf32 {};
@@ -57,4 +57,4 @@ concept lane = requires(L const& l, float (&d)[4], std::uint32_t (&a)[4], std::u
 
 inline constexpr int warp = 32;
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

@@ -4,7 +4,7 @@
 
 #include "column_sums.hpp"
 
-namespace formwork::cuda::detail {
+namespace formwork::gpu::detail {
 
 // Of `Lanes` neighbouring lanes, a power of two; all of them get the same bits.
 template <class N, int Lanes, class Lane, class T> FORMWORK_DEVICE T combine_lanes(Lane const& lane, T v) {
@@ -46,4 +46,4 @@ template <class Shape> struct row_sums_launch {
   }
 };
 
-}  // namespace formwork::cuda::detail
+}  // namespace formwork::gpu::detail

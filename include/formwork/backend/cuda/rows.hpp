@@ -7,7 +7,7 @@
 
 #include "rows_split.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 namespace detail {
 
@@ -27,4 +27,4 @@ struct kernel_plan<rows_kernel<Rows, Columns, Stages, RowReductions, ColumnReduc
                                                detail::whole_rows<shape, columns, I...>>::type;
 };
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

@@ -6,7 +6,7 @@
 #include "../../passes/storage.hpp"
 #include "row_sums.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 namespace detail {
 
@@ -242,4 +242,4 @@ template <class Shape, class... I> struct rows_launch {
 
 }  // namespace detail
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

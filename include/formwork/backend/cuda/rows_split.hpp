@@ -7,7 +7,7 @@
 
 #include "rows_launch.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 namespace detail {
 
@@ -141,4 +141,4 @@ template <class Shape, int... S, class Columns, class... I> struct split_rows<Sh
 
 }  // namespace detail
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

@@ -25,7 +25,7 @@
 #include "errors.hpp"
 #include "session.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 namespace detail {
 
@@ -234,7 +234,7 @@ class runtime {
 
 // Starts one launch on a stream.
 struct launcher {
-  using session = cuda::session<runtime>;
+  using session = gpu::session<runtime>;
   // Of this thread: an error comes back from the launch that has it.
   FORMWORK_HIDDEN static inline thread_local bool waits = false;
 
@@ -256,6 +256,6 @@ struct launcher {
 
 inline void runtime::check_each_launch(bool yes) { launcher::waits = yes; }
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu
 
 #endif  // __CUDACC__

@@ -4,7 +4,7 @@
 
 #include "execute.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 namespace detail {
 
@@ -92,4 +92,4 @@ struct kernel_plan<scatter_kernel<TableRows, Rows, Columns, Start, Type, UpdateT
   using launches = std::conditional_t<Start == 1, launch_list<links, add>, launch_list<start, links, add>>;
 };
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

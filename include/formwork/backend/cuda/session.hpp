@@ -12,7 +12,7 @@
 #include "errors.hpp"
 #include "session_options.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 // Device or pinned memory.
 struct memory_block {
@@ -176,4 +176,4 @@ template <class Runtime> class session {
   std::vector<range> views_;
 };
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

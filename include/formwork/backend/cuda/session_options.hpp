@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 struct session_options {
   // A cudaStream_t of the current GPU, which outlives the run and can be recorded (not the default stream). Everything
@@ -21,4 +21,4 @@ struct session_options {
   bool check_each_launch = false;
 };
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

@@ -5,7 +5,7 @@
 #include "../../kernels/tape_row.hpp"
 #include "execute.hpp"
 
-namespace formwork::cuda {
+namespace formwork::gpu {
 
 // Chunk k of a thread: the columns first + k step, ..., + Vector - 1, as far as they are below `end`.
 template <int Chunks, int Vector> struct lane_columns {
@@ -236,4 +236,4 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
   }
 };
 
-}  // namespace formwork::cuda
+}  // namespace formwork::gpu

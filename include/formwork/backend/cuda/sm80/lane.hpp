@@ -8,7 +8,7 @@
 
 #include "../lane.hpp"
 
-namespace formwork::cuda::sm80 {
+namespace formwork::gpu::sm80 {
 
 namespace detail {
 FORMWORK_DEVICE std::byte* block_memory() {
@@ -69,6 +69,6 @@ struct lane {
   }
 };
 
-}  // namespace formwork::cuda::sm80
+}  // namespace formwork::gpu::sm80
 
 #endif  // __CUDACC__
