@@ -1,6 +1,6 @@
 // Operations that memory limits, stored in bf16 and computed in f32: layer norm, softmax, GELU, cross-entropy; AdamW, and
-// the sum of the squares of as many numbers as GPT-2 124M has, in f32. GB/s of the fewest bytes that the operation can
-// move, each operand and result counted once, and that as a part of the copy bandwidth measured in this run.
+// the norm of the gradients of GPT-2 124M, in f32. GB/s of the fewest bytes that the operation can move, each operand and
+// result counted once, and that as a part of the copy bandwidth measured in this run.
 #include "../memory_ops.hpp"
 #include "formwork/optim/adamw.hpp"
 #include "formwork/optim/optimizer_step.hpp"
@@ -9,7 +9,7 @@
 namespace {
 
 using namespace formwork;
-using bench::cross_entropy_of, bench::gelu_of, bench::layer_norm_of, bench::softmax_of, bench::square_sum_of;
+using bench::cross_entropy_of, bench::gelu_of, bench::layer_norm_of, bench::softmax_of;
 constexpr dtype stored = dtype::bf16;
 
 template <class Source> void program(std::string const& name, double bytes) {
@@ -64,8 +64,6 @@ int main(int argc, char** argv) {
   // The loss reads the logits; with its gradient it reads and writes them.
   program<bench::forward_source<cross_entropy_of, bench::loss_inputs<stored, 4096, 50257>>>("cross_entropy/4096x50257/forward", 2 * 4096.0 * 50257);
   program<bench::gradient_source<cross_entropy_of, bench::loss_inputs<stored, 4096, 50257>>>("cross_entropy/4096x50257/both", 4 * 4096.0 * 50257);
-  // One row, split over blocks: each number is read once, 4 bytes.
-  program<bench::forward_source<square_sum_of, bench::rows<dtype::f32, shape<124439808>>>>("square_sum/124439808", 4 * 124439808.0);
   register_square_sum<124440576>("gradient_norm/124440576");
   register_adamw<128l * 1024 * 1024>("adamw/128Mi");
   return bench::run_on_device(argc, argv);

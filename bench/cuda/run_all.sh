@@ -85,7 +85,7 @@ build() {
   run configure bash bench/cuda/run_all.sh configure  # timeout starts programs, not functions
   # Tests first: what fails to compile must not hide the rest.
   run compile_tests cmake --build "$build" -j "$jobs" --target gpu_instructions gpu_training gpu_skeletons -- "${keep_going[@]}"
-  run compile_bench cmake --build "$build" -j "$jobs" --target bench_cuda_contract bench_cuda_contract_fused bench_cuda_attend bench_cuda_ops bench_cuda_training_step_4 bench_cuda_training_step_16 -- "${keep_going[@]}"
+  run compile_bench cmake --build "$build" -j "$jobs" --target bench_cuda_contract bench_cuda_contract_fused bench_cuda_attend bench_cuda_ops bench_cuda_primitives bench_cuda_training_step_4 bench_cuda_training_step_16 -- "${keep_going[@]}"
 }
 
 tests() {
@@ -116,7 +116,7 @@ table() {
         if (peer == "") {
           plain = name
           sub(/\/launches:[0-9]+/, "", plain)
-          row[++rows] = sprintf("| %s | %.1f | %s | %s | %s | %s | %s", name, v["median_us"], rate, figure("limit", "%.1f"), figure("of_limit", "%.3f"), figure("peer_TFLOP/s", "%.1f"), figure("to_peer", "%.2f"))
+          row[++rows] = sprintf("| %s | %.1f | %s | %s | %s | %s | %s", name, v["median_us"], rate, figure("limit", "%.1f"), figure("of_limit", "%.3f"), ("peer_GB/s" in v) ? figure("peer_GB/s", "%.1f") : figure("peer_TFLOP/s", "%.1f"), figure("to_peer", "%.2f"))
           last[rows] = figure("tokens/s", "%.0f")
           time[rows] = v["median_us"]
           named[rows] = plain
@@ -134,7 +134,7 @@ table() {
     /^ *"[A-Za-z_\/]+": *[-+0-9.e]+,?$/ { key = $1; gsub(/[":]/, "", key); value = $2; sub(/,/, "", value); v[key] = value + 0 }
     END {
       show()
-      print "| benchmark | median us | TFLOP/s or GB/s | limit | of limit | peer TFLOP/s | peer\047s time / ours | PyTorch\047s best / ours | tokens/s |"
+      print "| benchmark | median us | TFLOP/s or GB/s | limit | of limit | peer TFLOP/s or GB/s | peer\047s time / ours | PyTorch\047s best / ours | tokens/s |"
       print "|---|---|---|---|---|---|---|---|---|"
       for (i = 1; i <= rows; ++i) printf "%s | %s | %s |\n", row[i], (named[i] in best && time[i] > 0) ? sprintf("%.2f", best[named[i]] / time[i]) : "", last[i]
       if (peers == 0) exit
@@ -146,7 +146,7 @@ table() {
 
 bench() {
   local name
-  for name in training_step_4 attend contract contract_fused ops training_step_16; do
+  for name in training_step_4 attend contract contract_fused ops primitives training_step_16; do
     run "bench_$name" "$build/bench/cuda/$name" "--benchmark_out=$out/bench_$name.json" --benchmark_out_format=json ${FILTER:+--benchmark_filter=$FILTER}
   done
   peers
