@@ -45,9 +45,11 @@ template <long Size> struct size;
 template <long Parts> struct parts;
 template <int... Axis> struct axes;
 template <int Count> struct indices;
+template <int Count> struct operands;
 
 template <class Call, class... Shape> struct shapes_do_not_match;
 template <class Call, class... Argument> struct element_types_do_not_match;     // cast one of them: cast<dtype::f32>(x)
+template <class Call, class Given, class Wanted> struct wrong_number_of_operands;
 template <class Call, class Shape, class Axis> struct axis_is_out_of_range;     // -1 is the last one
 template <class Call, class Shape, class Axis> struct axis_is_not_of_size_one;
 template <class Call, class From, class To> struct number_of_elements_differs;

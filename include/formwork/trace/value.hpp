@@ -96,6 +96,7 @@ template <class Arg> constexpr int broadcast_operand(Arg const& x, graph& g, dty
 template <class Op, class... Args> requires(typed_value<Args> || ...)
 struct recorder<Op, Args...> {
   using target = detail::broadcast_shape<typename detail::shape_of_argument<Args>::type...>;
+  static_assert(require<sizeof...(Args) == arity_of<Op>(), error::wrong_number_of_operands<Op, error::operands<sizeof...(Args)>, error::operands<arity_of<Op>()>>>);
   static_assert(require<target::fits,
                                 error::shapes_do_not_match<Op, typename detail::shape_of_argument<Args>::type...>>);
   static_assert(require<detail::types_agree<Op, Args...>(), error::element_types_do_not_match<Op, Args...>>);
