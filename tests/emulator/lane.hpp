@@ -141,12 +141,13 @@ class lane {
     return out != std::byte{0};
   }
 
-  template <int Bytes> void copy_async(void* to, const void* from, bool there) const {
+  template <int Bytes> void copy_async(void* to, const void* from, int count) const {
     static_assert(Bytes == 4 || Bytes == 8 || Bytes == 16);
-    if (reinterpret_cast<std::uintptr_t>(to) % Bytes != 0 || (there && reinterpret_cast<std::uintptr_t>(from) % Bytes != 0))
+    if (reinterpret_cast<std::uintptr_t>(to) % Bytes != 0 || (count > 0 && reinterpret_cast<std::uintptr_t>(from) % Bytes != 0))
       complain(*f_, "copy_async of " + std::to_string(Bytes) + " bytes at an address that is not a multiple of it");
-    if (how_->wrong == fault::wide_predicate) there = there || coin(*f_, 4);
-    pending_.push_back({to, from, Bytes, there, group_});
+    if (count < 0 || count > Bytes) complain(*f_, "copy_async of " + std::to_string(Bytes) + " bytes, of which " + std::to_string(count) + " are there");
+    if (how_->wrong == fault::wide_predicate && count < Bytes && coin(*f_, 4)) count = Bytes;
+    pending_.push_back({to, from, Bytes, count, group_});
     land_some();
   }
   void copy_commit() const { ++group_; }
@@ -175,8 +176,7 @@ class lane {
   struct copy {
     void* to;
     const void* from;
-    int bytes;
-    bool there;
+    int bytes, count;
     int group;
   };
   fibre* f_;
@@ -191,7 +191,9 @@ class lane {
     // Element by element, so that a sanitizer sees this thread write.
     for (int i = 0; i < c.bytes; i += 4) {
       std::uint32_t word = 0;
-      if (c.there) word = *reinterpret_cast<const std::uint32_t*>(static_cast<const std::byte*>(c.from) + i);
+      const std::byte* from = static_cast<const std::byte*>(c.from) + i;
+      if (i + 4 <= c.count) word = *reinterpret_cast<const std::uint32_t*>(from);
+      else if (i < c.count) std::memcpy(&word, from, static_cast<std::size_t>(c.count - i));
       *reinterpret_cast<std::uint32_t*>(static_cast<std::byte*>(c.to) + i) = word;
     }
   }

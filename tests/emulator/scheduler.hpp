@@ -16,7 +16,7 @@ enum class fault {
   drop_barrier,      // occurrence `at` of sync() in each thread does not wait
   drop_wait,         // occurrence `at` of copy_wait() in each thread does not wait
   wrong_swizzle,     // matrix addresses lose bit 4 of their swizzle
-  wide_predicate,    // copies that should give zeros copy what is there
+  wide_predicate,    // copies that should give zeros, or end in zeros, copy what is there
   swapped_rows,      // rows g and g + 8 of every product's result are exchanged
 };
 

@@ -25,9 +25,10 @@ constexpr std::size_t case_shared_bytes = 1024;
 
 namespace detail {
 template <int Bytes, class Lane> FORMWORK_DEVICE void copy_case(Lane const& lane, const std::uint32_t* mine, std::uint32_t* row) {
-  // The first word says which of the four pieces are there.
+  // The first word says how much of each piece is there.
   for (int piece = 0; piece * Bytes < 16; ++piece)
-    lane.template copy_async<Bytes>(reinterpret_cast<std::byte*>(row) + piece * Bytes, reinterpret_cast<const std::byte*>(mine + 4) + piece * Bytes, (mine[0] >> piece & 1) != 0);
+    lane.template copy_async<Bytes>(reinterpret_cast<std::byte*>(row) + piece * Bytes, reinterpret_cast<const std::byte*>(mine + 4) + piece * Bytes,
+                                    static_cast<int>((mine[0] >> 5 * piece & 31) % (Bytes + 1)));
   lane.copy_commit();
   lane.template copy_wait<0>();
 }
@@ -77,11 +78,11 @@ template <class Lane> FORMWORK_DEVICE void run_instruction(Lane const& lane, ins
     case instruction::copy_async_8: detail::copy_case<8>(lane, mine, row); break;
     case instruction::copy_async_4: detail::copy_case<4>(lane, mine, row); break;
     case instruction::copy_wait:  // of three groups the first two have landed, then all
-      lane.template copy_async<4>(row, mine + 4, true);
+      lane.template copy_async<4>(row, mine + 4, 4);
       lane.copy_commit();
-      lane.template copy_async<4>(row + 1, mine + 5, true);
+      lane.template copy_async<4>(row + 1, mine + 5, 4);
       lane.copy_commit();
-      lane.template copy_async<4>(row + 2, mine + 6, true);
+      lane.template copy_async<4>(row + 2, mine + 6, 4);
       lane.copy_commit();
       lane.template copy_wait<1>();
       r[0] = row[0];

@@ -12,10 +12,21 @@ using namespace formwork::testing;
 
 namespace {
 
-struct tally { long outputs = 0, blunt = 0, prologues = 0, statistics = 0, column_sums = 0, row_sums = 0; };
+struct tally { long outputs = 0, blunt = 0, prologues = 0, statistics = 0, column_sums = 0, row_sums = 0, apart = 0; };
+
+// Rows of stored values that do not follow each other without a gap.
+long rows_apart(fusion const& f, memory_plan const& m) {
+  long n = 0;
+  for (std::size_t i = 0; i < m.at.size(); ++i) {
+    const dims shape = f.g[static_cast<int>(i)].shape;
+    const int rank = shape.rank;
+    n += f.stored[i] && m.at[i].buffer >= 0 && rank > 1 && m.at[i].stride.size[rank - 1] == 1 && m.at[i].stride.size[rank - 2] == (shape[-1] + 3) / 4 * 4 && shape[-1] % 4 != 0;
+  }
+  return n;
+}
 
 // The largest error over outputs, as a part of what is allowed.
-double worst(graph const& d, program_data const& data, walk_order order, tally& t, fuse_options options) {
+double worst(graph const& d, program_data const& data, walk_order order, tally& t, fuse_options options, plan_options placing) {
   auto bounds = rounding_bounds(d, [&](interpreter& run) {
     load(run, data);
     run.set_random(5, 3);
@@ -34,7 +45,8 @@ double worst(graph const& d, program_data const& data, walk_order order, tally& 
         t.statistics += p >= 0 && f.groups[static_cast<std::size_t>(p)].row_reductions && f.g[x].shape.elements() == f.groups[static_cast<std::size_t>(p)].rows;
       }
     }
-  memory_plan m = plan_memory(f);
+  memory_plan m = plan_memory(f, placing);
+  t.apart += rows_apart(f, m);
   auto p = std::make_unique<program_buffer>(freeze(f, m, lower(f, m)));
   kernel_machine run(*p, m, d, order);
   for (std::size_t k = 0; k < data.inputs.size(); ++k) run.set_input(static_cast<int>(k), data.inputs[k]);
@@ -50,7 +62,7 @@ double worst(graph const& d, program_data const& data, walk_order order, tally& 
   return most;
 }
 
-void check_seed(random_program_options o, tally& t, fuse_options options = {}) {
+void check_seed(random_program_options o, tally& t, fuse_options options = {}, plan_options placing = {}) {
   CAPTURE(o.seed, o.nodes, o.loops);
   graph g = random_program(o).make();
   REQUIRE(problem_of(g) == "");
@@ -58,14 +70,14 @@ void check_seed(random_program_options o, tally& t, fuse_options options = {}) {
   program_data data(d, {-0.7, 0.7, 50, o.seed});
   walk_order orders[] = {{false, false, 8}, {true, true, 8}, {false, false, 1}};
   double most = 0;
-  REQUIRE_NOTHROW(most = worst(d, data, orders[o.seed % 3], t, options));
+  REQUIRE_NOTHROW(most = worst(d, data, orders[o.seed % 3], t, options, placing));
   CHECK(most <= 1);
 }
 
 // The bounds must have teeth, but for the few outputs that cancel to almost nothing.
-tally check_seeds(unsigned first, unsigned last, random_program_options o, fuse_options options = {}) {
+tally check_seeds(unsigned first, unsigned last, random_program_options o, fuse_options options = {}, plan_options placing = {}) {
   tally t;
-  for (o.seed = first; o.seed <= last; ++o.seed) check_seed(o, t, options);
+  for (o.seed = first; o.seed <= last; ++o.seed) check_seed(o, t, options, placing);
   CAPTURE(t.blunt, t.outputs);
   CHECK(t.blunt * 50 <= t.outputs);
   return t;
@@ -96,6 +108,15 @@ TEST_CASE("kernels of random programs: products that sum their results") {
   CAPTURE(few.column_sums, many.column_sums, few.row_sums, many.row_sums);
   CHECK(few.column_sums + many.column_sums > 50);
   CHECK(few.row_sums + many.row_sums > 50);
+}
+TEST_CASE("kernels of random programs: rows that lie apart") {
+  const plan_options every_row{.shortest_row = 1};
+  const tally few = check_seeds(1, 600, {.nodes = 8, .loops = 0}, {}, every_row), many = check_seeds(601, 900, {.nodes = 25, .loops = 2}, {}, every_row),
+              options = check_seeds(901, 1200, {.nodes = 12, .loops = 1}, {.prologues = true, .sums = true}, every_row);
+  CAPTURE(few.apart, many.apart, options.apart);
+  CHECK(few.apart > 50);
+  CHECK(many.apart > 200);
+  CHECK(options.apart > 50);
 }
 
 // Seeds that were wrong once.

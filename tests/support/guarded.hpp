@@ -15,12 +15,11 @@ namespace formwork::testing {
 struct wrote_outside : std::runtime_error { using std::runtime_error::runtime_error; };
 
 // Elements begin at a multiple of 256 bytes, as on a GPU. The zones are NaN in every floating type, so that what is read there
-// shows too.
+// shows too; so are the elements until they are written.
 template <class T> class guarded_array {
  public:
   explicit guarded_array(std::size_t n) : bytes_(n * sizeof(T)), all_(static_cast<std::byte*>(::operator new(total(), std::align_val_t{256}))) {
     std::fill_n(all_.get(), total(), outside);
-    std::fill_n(all_.get() + zone, bytes_, std::byte{0xc1});  // stale memory must not matter
   }
   T* get() const { return reinterpret_cast<T*>(all_.get() + zone); }
   T& operator[](std::size_t i) const { return get()[i]; }

@@ -2,6 +2,7 @@
 // elementwise results take over the bytes of an operand that dies with them.
 #pragma once
 
+#include "row_pitch.hpp"
 #include "stages.hpp"
 #include "storage.hpp"
 
@@ -11,7 +12,7 @@ namespace detail {
 
 class planner {
  public:
-  constexpr explicit planner(fusion const& fused) : f(fused), g(fused.g) {}
+  constexpr explicit planner(fusion const& fused, plan_options o) : f(fused), g(fused.g), rows(fused, o) {}
 
   constexpr memory_plan run() {
     m.at.resize(g.nodes.size());
@@ -37,6 +38,7 @@ class planner {
  private:
   fusion const& f;
   graph const& g;
+  row_placement rows;
   memory_plan m;
   std::vector<int> position;          // group -> place in the order
   std::vector<int> loop_begin, loop_end;  // scope -> first and last position
@@ -51,6 +53,10 @@ class planner {
     m.at[static_cast<std::size_t>(x)] = p;
   }
   constexpr long bytes_of(int x) const { return g[x].shape.elements() * static_cast<long>(size_of(g[x].type)); }
+  // From the first row to where one more would begin.
+  constexpr long bytes_of(int x, dims const& stride) const {
+    return g[x].shape.rank == 0 ? bytes_of(x) : g[x].shape.size[0] * stride.size[0] * static_cast<long>(size_of(g[x].type));
+  }
   constexpr scope_info const& scope_of(int x) const { return g.scopes[static_cast<std::size_t>(g[x].scope)]; }
 
   constexpr void find_loops() {
@@ -320,12 +326,13 @@ class planner {
     if (g[x].what == kind::replace) throw "a state whose rows were replaced is not kept";
     int made = owner(x) >= 0 ? position[static_cast<std::size_t>(owner(x))] : static_cast<int>(f.order.size());
     place p;
-    p.stride = contiguous_strides(g[x].shape);
+    p.stride = rows.strides_of(x);
+    const long bytes = bytes_of(x, p.stride);
     bool stacked = g[x].scope != 0 && read_elsewhere(x);
     int begin = stacked ? loop_begin[static_cast<std::size_t>(g[x].scope)] : made, end = last_read(x, made);
     if (stacked) {
       p.moves = motion::stacked;
-      p.step = is_stacked_whole(x) ? bytes_of(x) : round_up(bytes_of(x), 64);
+      p.step = is_stacked_whole(x) ? bytes : round_up(bytes, 64);
     } else if (int base = base_in_place(x); base >= 0 && placed(base) && m.at[static_cast<std::size_t>(base)].buffer >= 0) {
       place q = m.at[static_cast<std::size_t>(base)];
       q.stride = p.stride;
@@ -333,7 +340,7 @@ class planner {
       last = end > last ? end : last;
       set(x, q);
       return;
-    } else if (int over = dying_operand(x, end); over >= 0) {
+    } else if (int over = dying_operand(x, p.stride); over >= 0) {
       place q = m.at[static_cast<std::size_t>(over)];
       q.stride = p.stride;
       buffer& b = m.buffers[static_cast<std::size_t>(q.buffer)];
@@ -341,24 +348,34 @@ class planner {
       set(x, q);
       return;
     }
-    p.buffer = add_buffer(stacked ? p.step * scope_of(x).count : bytes_of(x), begin, end, x);
+    p.buffer = add_buffer(stacked ? p.step * scope_of(x).count : bytes, begin, end, x);
     set(x, p);
   }
 
-  // An operand of the same size whose last reader computes x, in storage of its own.
-  constexpr int dying_operand(int x, int) const {
+  // An operand that lies as x shall, whose last reader computes x, in storage of its own.
+  constexpr int dying_operand(int x, dims const& stride) const {
     int k = owner(x);
     if (k < 0 || g[x].what == kind::concatenate) return -1;
     for (std::size_t b = 0; b < m.buffers.size(); ++b) {
       int y = m.buffers[b].node;
-      if (y < 0 || m.buffers[b].end != position[static_cast<std::size_t>(k)] || bytes_of(y) != bytes_of(x) || m.buffers[b].bytes != round_up(bytes_of(x), 64)) continue;
+      if (y < 0 || m.buffers[b].end != position[static_cast<std::size_t>(k)] || bytes_of(y) != bytes_of(x) || m.buffers[b].bytes != round_up(bytes_of(x, stride), 64)) continue;
       place const& p = m.at[static_cast<std::size_t>(y)];
+      if (!lies_alike(x, stride, y, p.stride)) continue;
       if (p.moves != motion::fixed || p.first != 0 || g[y].scope != g[x].scope || g[y].what == kind::concatenate || g[y].what == kind::carry) continue;
       bool current = false;
       for (int r : readers[static_cast<std::size_t>(y)]) current = current || r == k;
       if (current && owner(y) != k && overwrites_safely(x, y)) return y;
     }
     return -1;
+  }
+
+  // Element after element, whatever the axes.
+  constexpr bool lies_alike(int x, dims const& stride, int y, dims const& as) const {
+    dims s;
+    if (!restride(g[x].shape, stride, g[y].shape, s)) return false;
+    for (int i = 0; i < s.rank; ++i)
+      if (g[y].shape.size[i] != 1 && s.size[i] != as.size[i]) return false;
+    return true;
   }
 
   constexpr void assign_offsets() {
@@ -390,6 +407,6 @@ class planner {
 
 }  // namespace detail
 
-constexpr memory_plan plan_memory(fusion const& f) { return detail::planner(f).run(); }
+constexpr memory_plan plan_memory(fusion const& f, plan_options o = {}) { return detail::planner(f, o).run(); }
 
 }  // namespace formwork

@@ -197,8 +197,9 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
     FORMWORK_UNROLL
     for (int begin = 0; begin < 2 * columns; begin += threads) {
       const int i = begin + lane.thread(), q = p.q + i % columns;
+      constexpr int size = static_cast<int>(sizeof(T));
       if (2 * columns % threads == 0 || i < 2 * columns)
-        lane.template copy_async<static_cast<int>(sizeof(T))>(numbers + i, lse + (i < columns ? 0 : Problem::rows) + q, Problem::queries % columns == 0 || q < Problem::queries);
+        lane.template copy_async<size>(numbers + i, lse + (i < columns ? 0 : Problem::rows) + q, Problem::queries % columns == 0 || q < Problem::queries ? size : 0);
     }
   }
 

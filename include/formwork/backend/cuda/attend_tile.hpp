@@ -72,7 +72,7 @@ FORMWORK_DEVICE void attend_copy(Lane const& lane, std::byte* to, const element_
     FORMWORK_UNROLL
     for (int k = 0; k < Rows; k += apart)
       if (Rows % apart == 0 || row + k < Rows)
-        lane.template copy_async<bytes>(place + k * Shared::row_bytes, from + k * Argument::row::stride(1), all || (first + row + k < End && column < Width));
+        lane.template copy_async<bytes>(place + k * Shared::row_bytes, from + k * Argument::row::stride(1), all || (first + row + k < End && column < Width) ? bytes : 0);
   } else {
     FORMWORK_UNROLL
     for (int k = 0; k < (total + Threads - 1) / Threads; ++k) {
@@ -81,7 +81,7 @@ FORMWORK_DEVICE void attend_copy(Lane const& lane, std::byte* to, const element_
         const bool there = all || (first + row < End && column < Width);
         const stored* from = there ? head + (first + row) * Argument::row::stride(1) + column : head;
         std::byte* place = to + row * Shared::row_bytes + column * static_cast<int>(sizeof(stored));
-        if constexpr (wide > 0) lane.template copy_async<bytes>(place, from, there);
+        if constexpr (wide > 0) lane.template copy_async<bytes>(place, from, there ? bytes : 0);
         else *reinterpret_cast<stored*>(place) = there ? *from : stored(0.f);
       }
     }

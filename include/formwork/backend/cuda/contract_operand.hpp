@@ -23,11 +23,12 @@ template <int Number, class Argument, class Strides, long OuterExtent, long K, i
   static constexpr bool along_k = inner == 1 || outer != 1;
   static constexpr bool contiguous = along_k ? inner == 1 || (inner == 0 && K == 1) : true;
 
-  // Bytes of the longest run, of at most `most` bytes, that is aligned everywhere and is inside the matrix or outside.
+  // Bytes of the longest run, of at most `most` bytes, that is aligned everywhere. The last one of a line may be partly outside
+  // of the matrix.
   static constexpr int unit_bytes(int most) {
-    const long other = along_k ? outer : inner, extent = along_k ? K : OuterExtent;
+    const long other = along_k ? outer : inner;
     int bytes = contiguous && most > size ? most : size;
-    while (bytes > size && (Argument::alignment % bytes != 0 || batch * size % bytes != 0 || other * size % bytes != 0 || extent * size % bytes != 0)) bytes /= 2;
+    while (bytes > size && (Argument::alignment % bytes != 0 || batch * size % bytes != 0 || other * size % bytes != 0)) bytes /= 2;
     return bytes;
   }
   template <int Outer, int Depth, int Threads, int MostBytes> using units = tile_units<matrix_operand, Outer, Depth, Threads, MostBytes>;
@@ -44,6 +45,7 @@ template <class Operand, int Outer, int Depth, int Threads, int MostBytes> struc
   static constexpr long step = lines_apart * (Operand::along_k ? Operand::outer : Operand::inner);
   static constexpr int part = Outer / Operand::products;  // of each matrix
   static constexpr bool outer_fits = Operand::outer_extent % part == 0, depth_fits = Operand::depth_extent % Depth == 0;
+  static constexpr bool whole = (Operand::along_k ? Operand::depth_extent : Operand::outer_extent) % per == 0;  // no unit is partly outside
 
   // With lines along the other axis all units of a thread are of one matrix.
   static constexpr int matrices = Operand::along_k ? Operand::products : 1;
@@ -77,9 +79,13 @@ template <class Operand, int Outer, int Depth, int Threads, int MostBytes> struc
     if constexpr (matrices == 1) return from[0] + i * step;
     else return of_second(i) ? from[1] + (i * step - part * Operand::outer) : from[0] + i * step;
   }
-  FORMWORK_DEVICE bool there(int i) const {
+  // Elements of unit i that are inside the matrix.
+  FORMWORK_DEVICE int there(int i) const {
     const int o = (Operand::along_k ? line_of(i) : first) - (of_second(i) ? part : 0), k = Operand::along_k ? first : line_of(i);
-    return (outer_fits || o < outer_left) && (depth_fits || k < depth_left);
+    const bool any = (outer_fits || o < outer_left) && (depth_fits || k < depth_left);
+    if constexpr (whole) return any ? per : 0;
+    const int left = Operand::along_k ? depth_left - k : outer_left - o;
+    return any ? (left < per ? left : per) : 0;
   }
 };
 
@@ -112,14 +118,14 @@ template <class Operand, int Outer, int Depth, int Threads> struct tensor_tile {
   template <class Lane> FORMWORK_DEVICE static void copy(Lane const& lane, std::byte* to, units const& u) {
     if constexpr (units::unit >= 4) {
       FORMWORK_UNROLL
-      for (int i = 0; i < units::each; ++i) lane.template copy_async<units::unit>(to + place(u, i), u.address(i), u.there(i));
+      for (int i = 0; i < units::each; ++i) lane.template copy_async<units::unit>(to + place(u, i), u.address(i), u.there(i) * size);
     } else {
       constexpr int group = units::each < 8 ? units::each : 8;  // loads in flight
       FORMWORK_UNROLL
       for (int i = 0; i < units::each; i += group) {
         stored x[group];
         FORMWORK_UNROLL
-        for (int j = 0; j < group; ++j) x[j] = u.there(i + j) ? *u.address(i + j) : stored{};
+        for (int j = 0; j < group; ++j) x[j] = u.there(i + j) > 0 ? *u.address(i + j) : stored{};
         FORMWORK_UNROLL
         for (int j = 0; j < group; ++j) *reinterpret_cast<stored*>(to + place(u, i + j)) = x[j];
       }
@@ -183,12 +189,8 @@ template <class T, class Operand, int Outer, int Depth, int Threads> struct plai
     for (int i = 0; i < units::each; ++i) {
       if constexpr (Operand::computed) {
         u.load(a, i, x[i]);
-      } else if (u.there(i)) {
-        if constexpr (units::per > 1) load_run<units::unit>(x, i * units::per, u.address(i), units::per);
-        else x[i] = static_cast<T>(*u.address(i));
       } else {
-        FORMWORK_UNROLL
-        for (int e = 0; e < units::per; ++e) x[i * units::per + e] = T(0);
+        load(x, i * units::per, u.address(i), u.there(i));
       }
     }
   }
@@ -206,6 +208,14 @@ template <class T, class Operand, int Outer, int Depth, int Threads> struct plai
   }
 
  private:
+  // A unit of which `count` elements are inside the matrix, and zeros.
+  template <int Count> FORMWORK_DEVICE static void load(T (&x)[Count], int begin, const stored* from, int count) {
+    if constexpr (units::per > 1)
+      if (count == units::per) return load_run<units::unit>(x, begin, from, units::per);
+    constexpr bool in_part = units::per == 1 || !units::whole;
+    FORMWORK_UNROLL
+    for (int e = 0; e < units::per; ++e) x[begin + e] = in_part && e < count ? static_cast<T>(from[e]) : T(0);
+  }
   template <class Value, int Count> FORMWORK_DEVICE static void put(T* to, units const& u, int i, Value const (&x)[Count], int begin) {
     FORMWORK_UNROLL
     for (int e = 0; e < units::per; ++e) {

@@ -36,7 +36,7 @@ template <class Operand> inline constexpr int mma_depth = std::same_as<Operand, 
 // lane i: bytes 4 (i % 4), ... of row i / 4 of matrix j. load_matrices_transposed: elements of 16 bits, rows 2 (i % 4)
 // and 2 (i % 4) + 1 of column i / 4.
 template <class L>
-concept lane = requires(L const& l, float (&d)[4], std::uint32_t (&a)[4], std::uint32_t (&b)[2], void* shared, const void* global, float x, bool p) {
+concept lane = requires(L const& l, float (&d)[4], std::uint32_t (&a)[4], std::uint32_t (&b)[2], void* shared, const void* global, float x, bool p, int count) {
   { l.thread() } -> std::convertible_to<int>;      // in its block
   { l.block() } -> std::convertible_to<long>;      // in the launch
   { l.shared() } -> std::same_as<std::byte*>;      // the block's shared memory, 128-byte aligned
@@ -45,7 +45,7 @@ concept lane = requires(L const& l, float (&d)[4], std::uint32_t (&a)[4], std::u
   { l.shuffle(x, 0) } -> std::same_as<float>;      // the value of a lane of the warp
   { l.shuffle_xor(x, 1) } -> std::same_as<float>;  // of the lane whose number differs in these bits
   { l.any(p) } -> std::same_as<bool>;              // of the warp
-  l.template copy_async<16>(shared, global, p);    // 4, 8 or 16 bytes, zeros unless p; lands later
+  l.template copy_async<16>(shared, global, count);  // 4, 8 or 16 bytes, of which the first `count` are read, the rest zeros; lands later
   l.copy_commit();                                 // closes a group of copies of this thread
   l.template copy_wait<0>();                       // all but the latest so many groups of this thread have landed
   l.load_matrices(a, shared);

@@ -78,8 +78,9 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
   static constexpr int size = rows::size;
   template <class Columns> using slots = lane_slots<T, Columns::width, size>;
 
-  // The widest vector that suits the tape's arguments: 16 bytes of the largest of those that lie in rows.
-  static constexpr int natural_vector(long columns) { return vector_for(columns, static_cast<Arguments*>(nullptr)); }
+  // The widest vector that suits the tape's arguments: 16 bytes of the largest of those that lie in rows; less where rows
+  // end inside of one, unless all of those can be reached that wide.
+  static constexpr int natural_vector(long columns) { return vector_for(columns, static_cast<Arguments*>(nullptr), std::make_integer_sequence<int, Arguments::size>{}); }
 
   // Instructions of a stage. Kept: slots live from stage to stage, so that each instruction runs in its first stage
   // only. Extras: accumulate<N, K>(values, columns) for reductions, and for keep; recall<N>(values, columns).
@@ -98,12 +99,19 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
   }
 
  private:
-  template <class... A> static constexpr int vector_for(long columns, tape_arguments<A...>*) {
-    int largest = 0;
-    ((largest = detail::columns_are_contiguous<A>() && static_cast<int>(size_of(A::type)) > largest ? static_cast<int>(size_of(A::type)) : largest), ...);
-    int v = largest == 0 ? 1 : largest >= 16 ? 1 : 16 / largest;
-    while (v > 1 && columns % v != 0) v /= 2;
+  // Not a virtual array, as of coordinates, nor a sum down the columns.
+  static constexpr bool moves_rows(opcode what) { return what == opcode::load || what == opcode::gather || what == opcode::store || what == opcode::place; }
+  template <class A, int Number> static constexpr bool in_rows = detail::columns_are_contiguous<A>() && (false || ... || (I::argument == Number && moves_rows(I::what)));
+  template <class... A, int... Number> static constexpr int vector_for(long columns, tape_arguments<A...>*, std::integer_sequence<int, Number...>) {
+    int largest = 0, v = 16;
+    ((largest = in_rows<A, Number> && static_cast<int>(size_of(A::type)) > largest ? static_cast<int>(size_of(A::type)) : largest), ...);
+    v = largest == 0 ? 1 : 16 / largest;
+    while (v > 1 && columns % v != 0 && !(... && (!in_rows<A, Number> || reaches<A>(v)))) v /= 2;
     return v;
+  }
+  template <class A> static constexpr bool reaches(int vector) {
+    const int size = static_cast<int>(size_of(A::type));
+    return A::alignment % (vector * size) == 0 && detail::strides_divide<typename A::row>(vector);
   }
 
   template <bool Kept, class Context, class Columns, class Extras, int... K>

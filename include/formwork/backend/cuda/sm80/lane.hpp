@@ -31,8 +31,7 @@ struct lane {
   template <class T> FORMWORK_DEVICE T shuffle_xor(T x, int bits) const { return __shfl_xor_sync(0xffffffffu, x, bits); }
   FORMWORK_DEVICE bool any(bool p) const { return __any_sync(0xffffffffu, p) != 0; }
 
-  template <int Bytes> FORMWORK_DEVICE void copy_async(void* to, const void* from, bool there) const {
-    const int count = there ? Bytes : 0;  // the rest becomes zeros
+  template <int Bytes> FORMWORK_DEVICE void copy_async(void* to, const void* from, int count) const {
     if constexpr (Bytes == 16)
       asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(detail::shared_address(to)), "l"(from), "r"(count) : "memory");
     else
