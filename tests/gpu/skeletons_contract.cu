@@ -1,7 +1,9 @@
 // Products: operands stored in every order, in bf16, f16, tf32, f32 and f64, edges, batches, a long K; operands that are
-// computed; two products with one epilogue; sums of the results; a linear layer with its cross-entropy part by part.
+// computed; two products with one epilogue; rows of odd widths, which lie apart; sums of the results; a linear layer with
+// its cross-entropy part by part.
 #include "formwork/nn/loss.hpp"
 #include "gpu/skeletons.cuh"
+#include "support/odd_rows.hpp"
 #include "support/product_sums.hpp"
 #include "support/prologues.hpp"
 
@@ -34,6 +36,10 @@ std::vector<checked_program> contract_skeletons() {
           checked<lowered<gated_of<150, 136, 40>, dtype::bf16>>("SwiGLU in bf16", 3 * 0x1p-8),
           checked<summed_rows_of<dtype::bf16, 40, 72, 48>>("sums along rows in bf16", 2 * 0x1p-8),
           checked<summed_twice_of<dtype::f32, 37, 150, 33>, cuda_exact_device>("sums both ways", sums_of(33 + 150)),
+          checked<odd_rows_of<dtype::bf16, 37, 77>>("rows of an odd width in bf16", 3 * 0x1p-9),
+          checked<odd_rows_of<dtype::f32, 37, 77, 3>>("batches of rows of an odd width in tf32", 2 * 0x1p-11),
+          checked<odd_rows_of<dtype::f32, 37, 77>, cuda_exact_device>("rows of an odd width in f32", sums_of(24 + 77)),
+          checked<odd_weights_of<dtype::bf16, 40, 77, true>>("SwiGLU with weights of an odd width", 3 * 0x1p-9),
           checked<head, cuda_exact_device>("linear cross-entropy", f32_tolerance(20 + 70 + 39), {.integer_limit = 70})};
 }
 

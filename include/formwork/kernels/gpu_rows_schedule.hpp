@@ -37,7 +37,7 @@ constexpr gpu_rows_schedule gpu_rows_schedule_for(long rows, long columns, int v
   s.rows_per_block = s.threads_per_row >= 128 ? 1 : 128 / s.threads_per_row;
   if (s.threads_per_row > 32 && row_reductions) s.rows_per_block = 1;  // sums across warps meet at the block's barrier
   s.blocks = (rows + s.rows_per_block - 1) / s.rows_per_block;
-  if ((column_reductions || kept) && s.blocks > gpu_column_blocks) s.blocks = gpu_column_blocks;
+  if ((column_reductions || (kept && s.passes > 1)) && s.blocks > gpu_column_blocks) s.blocks = gpu_column_blocks;
   s.rows_each = (rows + s.blocks * s.rows_per_block - 1) / (s.blocks * s.rows_per_block);
   s.blocks = (rows + s.rows_each * s.rows_per_block - 1) / (s.rows_each * s.rows_per_block);
   return s;

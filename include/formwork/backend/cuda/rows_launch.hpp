@@ -20,7 +20,7 @@ struct rows_shape<Rows, Columns, Stages, RowReductions, ColumnReductions, Kept, 
   static constexpr long rows = Rows, columns = Columns;
   static constexpr int stages = Stages, kept = Kept, arguments = Arguments::size;
   static constexpr gpu_rows_schedule schedule =
-      gpu_rows_schedule_for(Rows, Columns, runner::natural_vector(Columns), static_cast<int>(sizeof...(I)), RowReductions, ColumnReductions, Kept > 0);
+      gpu_rows_schedule_for(Rows, Columns, runner::natural_vector(Columns), static_cast<int>(sizeof...(I)), RowReductions, ColumnReductions, streamed_tape<tape<I...>>::value.keeps);
   // Rows too long for registers. Without anything of the whole row its parts are blocks of their own.
   static constexpr bool whole_rows = RowReductions || runner::rows::has_stores;
   static constexpr bool streams = whole_rows && schedule.passes > 1;
@@ -50,7 +50,7 @@ struct rows_shape<Rows, Columns, Stages, RowReductions, ColumnReductions, Kept, 
   static constexpr bool splits = split.parts > 1;
   // Scratch: partial column sums of each group, the kept rows of each group, the partial sums of each row's parts.
   static constexpr std::size_t partial_elements = static_cast<std::size_t>(groups * column_results * padded);
-  static constexpr std::size_t kept_elements = streams ? static_cast<std::size_t>(groups * Kept * padded) : 0;
+  static constexpr std::size_t kept_elements = streams && streamed_tape<tape<I...>>::value.keeps ? static_cast<std::size_t>(groups * Kept * padded) : 0;
   static constexpr std::size_t part_elements = splits ? static_cast<std::size_t>(Rows * row_results * split.parts) : 0;
   static constexpr std::size_t scratch_bytes = (partial_elements + kept_elements + part_elements) * sizeof(T);
 

@@ -4,6 +4,7 @@
 
 #include "../../kernels/tape_row.hpp"
 #include "execute.hpp"
+#include "tape_stages.hpp"
 
 namespace formwork::gpu {
 
@@ -83,10 +84,11 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
   static constexpr int natural_vector(long columns) { return vector_for(columns, static_cast<Arguments*>(nullptr), std::make_integer_sequence<int, Arguments::size>{}); }
 
   // Instructions of a stage. Kept: slots live from stage to stage, so that each instruction runs in its first stage
-  // only. Extras: accumulate<N, K>(values, columns) for reductions, and for keep; recall<N>(values, columns).
+  // only; else as streamed_tape says. Extras: accumulate<N, K>(values, columns) for reductions, and for keep; recall<N>(values, columns).
   template <int Stage, bool Kept, tape_part Part = tape_part::all, class Context, class Columns, class Extras>
   FORMWORK_DEVICE static void run(Context const& ctx, row_t const& row, slots<Columns>& here, pointers const& p, Columns const& at, Extras& extras) {
-    run_all<Kept>(ctx, row, here, p, at, extras, slots_where<runs<I>(Stage, Kept, Part)...>{});
+    if constexpr (Kept) run_all<Kept>(ctx, row, here, p, at, extras, slots_where<runs<I>(Stage, Part)...>{});
+    else run_all<Kept>(ctx, row, here, p, at, extras, typename detail::streamed_tape<tape<I...>>::template slots<Stage>::type{});
   }
 
   template <int S, class Slots> FORMWORK_DEVICE static auto value(row_t const& row, Slots const& here, int w) {
@@ -119,10 +121,9 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
     (one<Kept, typename traits::template instruction<K>, K>(ctx, row, here, p, at, extras), ...);
   }
 
-  template <class N> static constexpr bool runs(int stage, bool kept, tape_part part) {
+  template <class N> static constexpr bool runs(int stage, tape_part part) {
     if (N::at == level::row && !is_row_reduction(N::what) && !is_column_reduction(N::what)) return false;
     if (part != tape_part::all && (N::what == opcode::load || N::what == opcode::gather) != (part == tape_part::loads)) return false;
-    if (!kept) return (N::evaluated >> stage & 1u) != 0;
     return (N::evaluated >> stage & 1u) != 0 && (N::evaluated & ((1u << stage) - 1u)) == 0;  // its first stage
   }
 
