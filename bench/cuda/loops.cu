@@ -1,8 +1,10 @@
 // What docs/cuda.md's table of inner loops is made from: products of GPT-2 124M's shapes in bf16, f16 and tf32, with operands
-// along either axis, split, with a prologue and with an epilogue; causal attention with heads of 64 and 128. Compiled, not run.
+// along either axis, split, with a prologue and with an epilogue, of the logits and their gradients; causal attention with
+// heads of 64 and 128. Compiled, not run.
 #include "../op_sources.hpp"
 #include "formwork/backend/cuda/cuda.hpp"
 #include "formwork/nn/attention.hpp"
+#include "formwork/nn/loss.hpp"
 #include "formwork/ops/gelu.hpp"
 #include "formwork/run/step.hpp"
 #include "formwork/trace/contract.hpp"
@@ -32,6 +34,15 @@ struct with_prologue { constexpr auto operator()(auto const& in) const { return 
 
 template <class Product, dtype Type = dtype::bf16> struct source : bench::forward_source<Product, matrices<Type>> { static constexpr bool prologues = true; };
 
+struct head_operands {
+  using rows_type = input<dtype::bf16, shape<4096, 768>>;
+  using table_type = input<dtype::bf16, shape<50257, 768>>;
+  using targets_type = input<dtype::i32, shape<4096>>;
+  BOOST_HANA_DEFINE_STRUCT(head_operands, (rows_type, x), (table_type, table), (targets_type, targets));
+};
+struct head { constexpr auto operator()(auto const& in) const { return cross_entropy(matmul(in.x, matrix_transpose(in.table)), in.targets); } };
+using head_source = bench::gradient_source<head, head_operands>;
+
 template <long Width> struct operands {
   using tensor_type = input<dtype::bf16, shape<4, 1024, 12, Width>>;
   BOOST_HANA_DEFINE_STRUCT(operands, (tensor_type, q), (tensor_type, k), (tensor_type, v), (tensor_type, dy));
@@ -45,5 +56,5 @@ template <class... Source> void run_all(step_memory const& memory) { (step<compi
 
 void every_loop(step_memory const& memory) {
   run_all<source<product>, source<by_rows>, source<of_weights>, source<short_and_deep>, source<narrow>, source<with_epilogue>, source<with_prologue>, source<product, dtype::f16>,
-          source<product, dtype::f32>, source<by_rows, dtype::f32>, source<narrow, dtype::f32>, attention_source<64>, attention_source<128>>(memory);
+          source<product, dtype::f32>, source<by_rows, dtype::f32>, source<narrow, dtype::f32>, head_source, attention_source<64>, attention_source<128>>(memory);
 }

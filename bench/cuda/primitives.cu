@@ -9,6 +9,7 @@
 #include <thrust/transform.h>
 
 #include <cmath>
+#include <memory>
 
 #include "../memory_ops.hpp"
 #include "program.hpp"

@@ -31,7 +31,7 @@ template <class T, int N, int K, class B, class Epilogue>
     std::fill_n(sums, row_vectors * lanes, T(0));
     const auto pass = [&]<int Depth>(std::integral_constant<int, Depth>, int k) {
       vector factor[Depth];
-      unrolled<Depth>([&](auto d) { factor[d] = broadcast<T>(a[k + d]); });
+      unrolled<Depth>([&](auto d) { factor[d] = broadcast(a[k + d]); });
       const auto add = [&](std::ptrdiff_t c, int count) __attribute__((always_inline)) {
         T* at = sums + (c - column);
         vector sum = load_whole(at);
