@@ -98,7 +98,7 @@ template <form Form, int Tokens, int In, int Out> void register_shape(const char
       body(state, a.p, b.p, c.p);
     })->UseManualTime()->Unit(benchmark::kMillisecond);
   };
-  const auto against_peer = [](benchmark::State& state, float* a, float* b, float* c, auto const& ours) {
+  const auto against_peer = [](benchmark::State& state, [[maybe_unused]] float* a, [[maybe_unused]] float* b, [[maybe_unused]] float* c, auto const& ours) {
 #if defined(FORMWORK_HAS_DNNL)
     // Weights may be packed beforehand, untimed; the second operand of a weight gradient may not.
     bench::timed(state, flops, ours, onednn_product(p, Form != form::weight_gradient, a, b, c));
