@@ -69,7 +69,8 @@ template <class Shape, class... I> struct rows_launch {
   static constexpr gpu_rows_schedule s = Shape::schedule;
   static constexpr int block_threads = Shape::threads < warp ? warp : Shape::threads;
   static constexpr launch_shape shape{.blocks = s.blocks * Shape::column_parts, .threads = block_threads,
-                                      .shared_bytes = Shape::across_warps ? static_cast<std::size_t>(Shape::row_results * Shape::warps) * sizeof(T) : 0};
+                                      .shared_bytes = Shape::across_warps ? static_cast<std::size_t>(Shape::row_results * Shape::warps) * sizeof(T) : 0,
+                                      .blocks_per_multiprocessor = Shape::streams && sizeof(T) == 4 && sizeof...(I) <= 32 ? 1024 / block_threads : 1};  // 64 registers
   using columns_t = lane_columns<s.chunks, s.vector>;
   using slots = typename runner::template slots<columns_t>;
   static constexpr int width = columns_t::width;

@@ -63,7 +63,8 @@ template <class Shape, int Stage, class... I> struct rows_part_launch : rows_lau
   static constexpr bool loads_rows = (false || ... || (I::what == opcode::load && I::at == level::row));
   static constexpr bool ends_apart = reduces || (loads_rows && runner::rows::has_stores);
   static constexpr bool stores_rows = Stage == Shape::stages - 1 && !ends_apart && runner::rows::has_stores;
-  static constexpr launch_shape shape{.blocks = Shape::rows * Shape::split.parts, .threads = whole::block_threads, .shared_bytes = reduces ? whole::shape.shared_bytes : 0};
+  static constexpr launch_shape shape{.blocks = Shape::rows * Shape::split.parts, .threads = whole::block_threads, .shared_bytes = reduces ? whole::shape.shared_bytes : 0,
+                                      .blocks_per_multiprocessor = whole::shape.blocks_per_multiprocessor};
 
   // A column of a row belongs to one part, and its part of a column sum is this one value.
   struct sums : whole::sums {
