@@ -46,6 +46,14 @@ TEST_CASE("odd rows: batches") {
   check_on_emulator<odd_rows_of<dtype::bf16, 20, 77, 3>>(rounded, {}, 4);
   check_on_emulator<odd_rows_of<dtype::f32, 20, 77, 3>, exact>(sums_of(24 + 77), {}, 4);
 }
+TEST_CASE("odd rows: products that compute their operands from them") {
+  using source = with_prologues<odd_rows_of<dtype::bf16, 37, 77>>;
+  using made = shape_of<source, 0>;
+  STATIC_REQUIRE((made::k == 24 && gpu::detail::contract_epilogue<made, made::sums>::vector == 8));
+  STATIC_REQUIRE(shape_of<source, 2>::a_operand::computed);
+  check_on_emulator<source>(rounded, {}, 4);
+  check_on_emulator<with_prologues<odd_rows_of<dtype::f32, 37, 77>>, exact>(sums_of(24 + 77), {}, 4);
+}
 TEST_CASE("odd rows: two products that share a tile") {
   check_on_emulator<odd_weights_of<dtype::bf16, 40, 77, false>>(rounded, {}, 4);
   check_on_emulator<odd_weights_of<dtype::bf16, 40, 77, true>>(rounded, {}, 4);

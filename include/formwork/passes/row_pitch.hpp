@@ -3,8 +3,7 @@
 // such a value can address it by strides, its rows lie a little further apart.
 #pragma once
 
-#include "group.hpp"
-#include "matrix_access.hpp"
+#include "prologue.hpp"
 
 namespace formwork {
 
@@ -26,7 +25,7 @@ class row_placement {
  public:
   constexpr explicit row_placement(fusion const& fused, plan_options o) : f(fused), g(fused.g), options(o), bound(fused.g.nodes.size(), 0) {
     // What leaves the program, or moves from iteration to iteration, or is a part of something, lies as others expect it.
-    for (auto const& o : g.outputs) bound[static_cast<std::size_t>(storage_behind(g, o.node))] = 1;
+    for (auto const& output : g.outputs) bound[static_cast<std::size_t>(storage_behind(g, output.node))] = 1;
     for (int i = 0; i < g.size(); ++i)
       if (is_loop_view(g[i].what) || g[i].what == kind::carry || g[i].what == kind::final || g[i].what == kind::concatenate) {
         bound[static_cast<std::size_t>(i)] = 1;
@@ -77,14 +76,28 @@ class row_placement {
     }
     return gains;
   }
-  static constexpr bool works_on_rows(group const& k) { return k.what == skeleton::contract || k.rows >= 0; }
+  static constexpr bool works_on_rows(group const& k) { return k.what == skeleton::contract || k.absorbed || k.rows >= 0; }
 
-  // All elements of a group's domain, in its axes. A prologue has other ones in each product.
+  // All elements of a group's domain, in its axes.
   constexpr bool fits(group const& k, dims const& shape, dims const& stride) const {
-    if ((k.what != skeleton::rows && k.what != skeleton::contract) || k.absorbed || shape.elements() != k.domain.elements()) return false;
-    const dims domain = k.what == skeleton::contract ? refine(k.domain, g[k.anchor].shape) : k.domain;
+    if ((k.what != skeleton::rows && k.what != skeleton::contract) || shape.elements() != k.domain.elements()) return false;
+    if (k.absorbed) return fits_prologue(k, shape, stride);
+    return fits(k.what == skeleton::contract ? refine(k.domain, g[k.anchor].shape) : k.domain, shape, stride);
+  }
+  static constexpr bool fits(dims const& domain, dims const& shape, dims const& stride) {
     dims in_domain;
     return domain.rank >= 0 && restride(shape, stride, domain, in_domain);
+  }
+  // A prologue has other axes in each product.
+  constexpr bool fits_prologue(group const& k, dims const& shape, dims const& stride) const {
+    const int number = static_cast<int>(&k - f.groups.data());
+    for (group const& product : f.groups)
+      for (int which = 0; which < 2; ++which) {
+        if (product.prologue[which] != number) continue;
+        const computed_operand c = read_computed(g, g[product.anchor].in[static_cast<std::size_t>(which)], which);
+        if (!fits(prologue_domain(g, k, c.at.source, c.columns), shape, stride)) return false;
+      }
+    return true;
   }
 
   constexpr bool reads_with(group const& k, int x, dims const& stride) const {
