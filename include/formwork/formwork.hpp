@@ -119,7 +119,9 @@
 #include "passes/fuse_sums.hpp"
 #include "passes/fuse.hpp"  // nodes -> kernels
 #include "passes/storage.hpp"
-#include "passes/plan.hpp"  // liveness, one workspace, offsets
+#include "passes/row_pitch.hpp"  // rows of odd widths lie apart
+#include "passes/liveness.hpp"
+#include "passes/plan.hpp"  // one workspace, offsets
 #include "passes/cost.hpp"
 #include "passes/describe_fusion.hpp"
 #include "passes/describe_cost.hpp"
