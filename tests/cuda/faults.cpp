@@ -111,3 +111,38 @@ TEST_CASE("faults: a write outside of a buffer") {
   before.get()[-1] = 1.f;
   CHECK_THROWS_WITH(before.check("this"), Catch::Contains("bytes before its begin"));
 }
+
+namespace {
+
+// Each block leaves a mark and looks whether the block before it, and the one behind it, has left one.
+struct neighbours {
+  static constexpr const char* name = "neighbours";
+  static constexpr gpu::launch_shape shape{.blocks = 9};
+  template <class Lane> FORMWORK_DEVICE static void run(Lane const& lane, gpu::kernel_arguments<2> const& a) {
+    if (lane.thread() != 0) return;
+    int *marks = static_cast<int*>(a.arguments[0]), *seen = static_cast<int*>(a.arguments[1]);
+    const long b = lane.block();
+    if (b > 0) seen[0] += marks[b - 1];
+    if (b + 1 < shape.blocks) seen[1] += marks[b + 1];
+    marks[b] = 1;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("faults: blocks run upwards, downwards, and from anywhere") {
+  bool above_first = false, below_first = false;
+  int inner_begins = 0;
+  for (std::uint64_t seed = 1; seed <= 16; ++seed) {
+    emulator::settings how{.seed = seed};
+    int marks[9] = {}, seen[2] = {};
+    emulator::launcher::launch<neighbours>(gpu::kernel_arguments<2>{.arguments = {marks, seen}, .scratch = nullptr, .random = nullptr, .iteration = 0}, &how);
+    CHECK(seen[0] + seen[1] == 8);  // of two neighbours one is the first
+    below_first = below_first || seen[0] >= 7;
+    above_first = above_first || seen[1] >= 7;
+    inner_begins += seen[0] == 7 || seen[1] == 7;
+  }
+  CHECK(below_first);
+  CHECK(above_first);
+  CHECK(inner_begins >= 8);
+}

@@ -1,7 +1,7 @@
-// Kernels whose every lane is a fibre of its own to ThreadSanitizer: a layer norm across warps with an embedding
-// gradient, a full reduction split over blocks, a product, one that computes its operands, and attention with its
-// gradients. `emulator_race PROGRAM` must be clean; with the name of a kernel and the number of a barrier, that barrier
-// of that kernel is dropped and the sanitizer must report the race with its line.
+// Kernels whose every lane is a fibre of its own to ThreadSanitizer: a layer norm across warps with an embedding's
+// gradient, which is added in runs, a full reduction split over blocks, a product, one that computes its operands, and
+// attention with its gradients, that of a table among them. `emulator_race PROGRAM` must be clean; with the name of a kernel and
+// the number of a barrier, that barrier of that kernel is dropped and the sanitizer must report the race with its line.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -39,6 +39,16 @@ struct attention {
   }
 };
 
+// With a table that learns: an entry for each distance, which several warps add to.
+using tables_module = three<shape<1, 70, 2, 16>, shape<1, 70, 1, 16>, shape<2, 70>>;
+struct tables {
+  constexpr auto operator()(auto const& m, auto const&) const {
+    auto half = [](auto x) { return cast<dtype::bf16>(x); };
+    const auto score = [&](auto s, auto at) { return s + half(m.c(at.head, at.query - at.key)); };
+    return sum<>(square(cast<dtype::f32>(attend(half(m.a), half(m.b), half(m.b), with_mask(causal), with_score(score)))));
+  }
+};
+
 template <class Source> void run(emulator::settings how) {
   using program = compiled<Source>;
   using step_t = step<program, emulator::device<>>;
@@ -57,12 +67,18 @@ template <class Source> void run(emulator::settings how) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2 && argc != 4) return std::fputs("emulator_race norm|squares|product|prologue|attention [KERNEL BARRIER]\n", stderr), 2;
+  if (argc != 2 && argc != 4) return std::fputs("emulator_race norm|squares|product|prologue|attention|tables [KERNEL BARRIER]\n", stderr), 2;
   emulator::settings how{.seed = 3, .sanitize = true};
   if (argc == 4) how.wrong = emulator::fault::drop_barrier, how.only = argv[2], how.at = std::atoi(argv[3]);
-  if (std::strcmp(argv[1], "norm") == 0) run<gradients_of<norm, norm_module, indices<shape<300>>>>(how);
-  else if (std::strcmp(argv[1], "squares") == 0) run<values_of<squares, one<shape<1 << 17>>>>(how);
-  else if (std::strcmp(argv[1], "product") == 0) run<values_of<product, product_module>>(how);
-  else if (std::strcmp(argv[1], "prologue") == 0) run<with_prologues<values_of<product, product_module>>>(how);
-  else run<gradients_of<attention, attention_module>>(how);
+  try {
+    if (std::strcmp(argv[1], "norm") == 0) run<gradients_of<norm, norm_module, indices<shape<300>>>>(how);
+    else if (std::strcmp(argv[1], "squares") == 0) run<values_of<squares, one<shape<1 << 17>>>>(how);
+    else if (std::strcmp(argv[1], "product") == 0) run<values_of<product, product_module>>(how);
+    else if (std::strcmp(argv[1], "prologue") == 0) run<with_prologues<values_of<product, product_module>>>(how);
+    else if (std::strcmp(argv[1], "attention") == 0) run<gradients_of<attention, attention_module>>(how);
+    else if (std::strcmp(argv[1], "tables") == 0) run<gradients_of<tables, tables_module>>(how);
+    else return std::fprintf(stderr, "no program %s\n", argv[1]), 2;
+  } catch (emulator::report const& r) {  // what a race may lead to; the sanitizer has said its part by then
+    return std::fprintf(stderr, "%s\n", r.what()), 1;
+  }
 }

@@ -306,10 +306,10 @@ void run(launch_size const& size, settings const& how, const char* name, body_t 
   std::vector<std::byte> memory(size.shared_bytes + 2 * guard + 128);
   auto* base = reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(memory.data()) + guard + 127) / 128 * 128);
   std::uint64_t order = mix(how.seed);
-  const long stride = size.blocks > 1 ? static_cast<long>(order % static_cast<std::uint64_t>(size.blocks)) : 0;
+  const long first = static_cast<long>(order % static_cast<std::uint64_t>(size.blocks)), step = order >> 63 ? 1 : size.blocks - 1;  // up or down
   for (long b = 0; b < size.blocks; ++b) {
     std::memset(memory.data(), 0xff, memory.size());  // NaN in every floating type
-    block_run r{.size = size, .how = how, .name = name, .number = (b + stride) % size.blocks, .body = body, .argument = argument, .shared = base};
+    block_run r{.size = size, .how = how, .name = name, .number = (first + b * step) % size.blocks, .body = body, .argument = argument, .shared = base};
     try {
       r.run();
     } catch (...) {

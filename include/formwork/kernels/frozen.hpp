@@ -23,6 +23,7 @@ struct frozen_argument {
   dtype type = dtype::f32;
   bool write = false;
   int alignment = 1;  // bytes, up to 16
+  long first = 0;     // of a generator's elements
   address row{}, column{};
 };
 
@@ -74,8 +75,9 @@ constexpr program_buffer freeze(fusion const& f, memory_plan const& m, std::vect
     for (auto const& a : k.arguments) {
       frozen_argument& b = p.arguments[static_cast<std::size_t>(p.argument_count)];
       long offset = a.from.offset + a.offset * static_cast<long>(size_of(a.type));
-      b = {a.type, a.write, alignment_of(offset, a.from.moves == motion::fixed ? 0 : a.from.step), a.row, a.column};
-      p.bindings[static_cast<std::size_t>(p.argument_count++)] = {a.from.where, a.from.number, offset, a.from.moves, a.from.step, a.from.shift, a.node < 0 || is_generator(f.g[a.node].what)};
+      const bool generated = a.node >= 0 && is_generator(f.g[a.node].what);
+      b = {a.type, a.write, alignment_of(offset, a.from.moves == motion::fixed ? 0 : a.from.step), generated ? a.offset : 0, a.row, a.column};
+      p.bindings[static_cast<std::size_t>(p.argument_count++)] = {a.from.where, a.from.number, offset, a.from.moves, a.from.step, a.from.shift, a.node < 0 || generated};
     }
   }
   return p;

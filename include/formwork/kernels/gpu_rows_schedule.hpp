@@ -1,6 +1,8 @@
 // How the `rows` skeleton is laid over the threads of a GPU.
 #pragma once
 
+#include <cstddef>
+
 namespace formwork {
 
 struct gpu_rows_schedule {
@@ -13,16 +15,15 @@ struct gpu_rows_schedule {
   long rows_each;       // one after the other, by the same threads
 };
 
-// Elements that a thread keeps in registers: not yet tuned on a GPU; chosen so that 16 f32 values of a dozen live
+// Elements of `bytes` that a thread keeps in registers: not yet tuned on a GPU; chosen so that 16 f32 values of a dozen live
 // slots stay below 255 registers.
-constexpr int gpu_rows_width(int instructions) { return instructions > 48 ? 4 : instructions > 24 ? 8 : 16; }
+constexpr int gpu_rows_width(int instructions, std::size_t bytes) { return (instructions > 48 ? 4 : instructions > 24 ? 8 : 16) / static_cast<int>(bytes / 4); }
 
 // Blocks of kernels that sum down columns: twice the multiprocessors of an H100, and the same number everywhere,
 // since the order of a sum depends on it.
 inline constexpr long gpu_column_blocks = 264;
 
-constexpr gpu_rows_schedule gpu_rows_schedule_for(long rows, long columns, int vector, int instructions, bool row_reductions, bool column_reductions, bool kept) {
-  const int width = gpu_rows_width(instructions);
+constexpr gpu_rows_schedule gpu_rows_schedule_for(long rows, long columns, int vector, int width, bool row_reductions, bool column_reductions, bool kept) {
   const long vectors = (columns + vector - 1) / vector;
   gpu_rows_schedule s{.vector = vector, .chunks = 1, .threads_per_row = 1, .rows_per_block = 1, .passes = 1, .blocks = 1, .rows_each = 1};
   const int most = row_reductions ? 512 : 128;  // without sums along the row its parts need not be in one block

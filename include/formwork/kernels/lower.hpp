@@ -118,7 +118,7 @@ class lowering {
     node const& source = g[a.node];
     instruction i{.what = opcode::load, .type = g[x].type};
     if (source.what == kind::index || source.what == kind::random) {
-      // A virtual array: the offset names the coordinate.
+      // A virtual array: its offset names the coordinate, that of a view's first element included.
       i.what = source.what == kind::index ? opcode::index : opcode::random;
       if (source.what == kind::index) {
         i.extent = source.shape.size[source.attribute[0]];

@@ -58,11 +58,13 @@ template <long... ExtentStride> struct tape_address {
   }
 };
 
-// Alignment, in bytes up to 16: of its first element in every iteration of its loop.
-template <dtype Type, bool Write, int Alignment, class Row, class Column> struct tape_argument {
+// Alignment, in bytes up to 16: of its first element in every iteration of its loop. First: where that of a generator lies
+// among all that it makes.
+template <dtype Type, bool Write, int Alignment, long First, class Row, class Column> struct tape_argument {
   static constexpr dtype type = Type;
   static constexpr bool write = Write;
   static constexpr int alignment = Alignment;
+  static constexpr long first = First;
   using row = Row;
   using column = Column;
 };
@@ -133,7 +135,8 @@ template <class Part, class I, class A> struct kernel_types;
 template <class Part, std::size_t... I, std::size_t... A> struct kernel_types<Part, std::index_sequence<I...>, std::index_sequence<A...>> {
   using tape_type = tape<typename instruction_at<Part, I, std::make_index_sequence<static_cast<std::size_t>(inputs_of<Part, I>())>>::type...>;
   using arguments_type =
-      tape_arguments<tape_argument<Part::arguments[A].type, Part::arguments[A].write, Part::arguments[A].alignment, address_of<Part, A, false>, address_of<Part, A, true>>...>;
+      tape_arguments<tape_argument<Part::arguments[A].type, Part::arguments[A].write, Part::arguments[A].alignment, Part::arguments[A].first,
+                                   address_of<Part, A, false>, address_of<Part, A, true>>...>;
 };
 
 template <class Program, int K> constexpr auto make_kernel() {

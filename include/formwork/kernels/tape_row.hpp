@@ -35,13 +35,20 @@ template <int Size> struct row_pointers {
   std::ptrdiff_t offset[Size > 0 ? Size : 1];
 };
 
-// offset / inner % extent, the coordinate that an index names, as far as it has to be computed.
+// The largest offset that an index is made from, and the integers that hold it.
+template <class Argument> constexpr long furthest_offset = Argument::first + furthest<typename Argument::row>() + furthest<typename Argument::column>();
+template <class Argument> using offset_type = std::conditional_t<(furthest_offset<Argument> < (1l << 31)), std::int32_t, std::int64_t>;
+
+// offset / inner % extent, the coordinate that an index names, as far as it has to be computed. V: offset_type, or a pack.
 template <class Instruction, class Arguments, class V> FORMWORK_INLINE FORMWORK_FN auto coordinate_of(V offset) {
-  using address = argument_at<Arguments, Instruction::argument>;
-  constexpr long reach = furthest<typename address::row>() + furthest<typename address::column>();
-  if constexpr (Instruction::inner != 1) offset = offset / V(static_cast<std::int32_t>(Instruction::inner));
-  if constexpr (reach >= Instruction::inner * Instruction::extent) offset = offset % V(static_cast<std::int32_t>(Instruction::extent));
-  return offset;
+  using argument = argument_at<Arguments, Instruction::argument>;
+  using number = offset_type<argument>;
+  if constexpr (furthest_offset<argument> < Instruction::inner) return V(number(0));
+  else {
+    if constexpr (Instruction::inner != 1) offset = offset / V(static_cast<number>(Instruction::inner));
+    if constexpr (furthest_offset<argument> >= Instruction::inner * Instruction::extent) offset = offset % V(static_cast<number>(Instruction::extent));
+    return offset;
+  }
 }
 
 // Context: arguments[], random, iteration, as in launch_context.
@@ -71,7 +78,7 @@ template <class T, class... A, class... I> struct row_runner<T, tape_arguments<A
 
  private:
   template <class Base, std::size_t... K> FORMWORK_INLINE FORMWORK_FN static void place_rows(pointers& p, Base const& base, std::ptrdiff_t row, std::index_sequence<K...>) {
-    ((p.offset[K] = A::row::offset(row), p.data[K] = static_cast<char*>(base[K]) + p.offset[K] * static_cast<std::ptrdiff_t>(size_of(A::type))), ...);
+    ((p.offset[K] = A::first + A::row::offset(row), p.data[K] = static_cast<char*>(base[K]) + p.offset[K] * static_cast<std::ptrdiff_t>(size_of(A::type))), ...);
   }
   template <class N> static constexpr bool stores() { return N::at == level::row && N::what == opcode::store; }
   template <class N> static constexpr bool runs(int stage, bool with_stores) {
@@ -111,7 +118,7 @@ template <class T, class... A, class... I> struct row_runner<T, tape_arguments<A
       using element = element_t<N::type>;
       if constexpr (N::what == opcode::constant) set_row<K, c>(row, N::number);
       else if constexpr (N::what == opcode::load) set_row<K, c>(row, *reinterpret_cast<const element*>(p.data[N::argument]));
-      else if constexpr (N::what == opcode::index) set_row<K, c>(row, coordinate_of<N, list>(static_cast<std::int32_t>(p.offset[N::argument])));
+      else if constexpr (N::what == opcode::index) set_row<K, c>(row, coordinate_of<N, list>(static_cast<offset_type<argument_at<list, N::argument>>>(p.offset[N::argument])));
       else if constexpr (N::what == opcode::random)
         set_row<K, c>(row, philox::uniform(ctx.random->seed, random_stream(ctx.random->step, static_cast<std::uint32_t>(N::inner), ctx.iteration), static_cast<std::uint64_t>(p.offset[N::argument])));
       else if constexpr (N::what == opcode::map) set_row<K, c>(row, apply<N>(row, std::make_integer_sequence<int, N::inputs>{}));

@@ -61,7 +61,9 @@ template <class T, class Arguments, class... I> struct tape_runner<T, Arguments,
         else here.b[K] = load_booleans<typename a::column, Full, T, width>(q, c, count);
       } else if constexpr (N::what == opcode::index) {
         using a = argument_at<Arguments, N::argument>;
-        here.i[K] = coordinate_of<N, Arguments>(column_offsets<typename a::column, width>(p.offset[N::argument], c));
+        if constexpr (std::is_same_v<offset_type<a>, std::int32_t>) here.i[K] = coordinate_of<N, Arguments>(column_offsets<typename a::column, width>(p.offset[N::argument], c));
+        else
+          for (int i = 0; i < width; ++i) here.i[K].v[i] = static_cast<std::int32_t>(coordinate_of<N, Arguments>(static_cast<std::int64_t>(p.offset[N::argument] + a::column::offset(c + i))));
       } else if constexpr (N::what == opcode::random) {
         using a = argument_at<Arguments, N::argument>;
         const std::uint64_t stream = random_stream(ctx.random->step, static_cast<std::uint32_t>(N::inner), ctx.iteration);

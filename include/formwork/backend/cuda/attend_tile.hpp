@@ -73,9 +73,18 @@ FORMWORK_DEVICE void attend_copy(Lane const& lane, std::byte* to, const element_
     for (int k = 0; k < Rows; k += apart)
       if (Rows % apart == 0 || row + k < Rows)
         lane.template copy_async<bytes>(place + k * Shared::row_bytes, from + k * Argument::row::stride(1), all || (first + row + k < End && column < Width) ? bytes : 0);
-  } else {
+  } else if constexpr (wide > 0 && per_row % Threads == 0) {  // and here, too, in all parts of a row
+    const int column = lane.thread() * each;
+    const stored* from = head + first * Argument::row::stride(1) + column;
+    std::byte* place = to + column * static_cast<int>(sizeof(stored));
     FORMWORK_UNROLL
-    for (int k = 0; k < (total + Threads - 1) / Threads; ++k) {
+    for (int k = 0; k < Rows; ++k)
+      FORMWORK_UNROLL
+      for (int part = 0; part < Shared::width; part += Threads * each)
+        lane.template copy_async<bytes>(place + k * Shared::row_bytes + part * static_cast<int>(sizeof(stored)), from + k * Argument::row::stride(1) + part,
+                                        all || (first + k < End && column + part < Width) ? bytes : 0);
+  } else {
+    const auto one = [&](int k) {
       const int i = k * Threads + lane.thread(), row = i / per_row, column = i % per_row * each;
       if (total % Threads == 0 || i < total) {
         const bool there = all || (first + row < End && column < Width);
@@ -84,6 +93,14 @@ FORMWORK_DEVICE void attend_copy(Lane const& lane, std::byte* to, const element_
         if constexpr (wide > 0) lane.template copy_async<bytes>(place, from, there ? bytes : 0);
         else *reinterpret_cast<stored*>(place) = there ? *from : stored(0.f);
       }
+    };
+    constexpr int count = (total + Threads - 1) / Threads;
+    if constexpr (count <= 16) {
+      FORMWORK_UNROLL
+      for (int k = 0; k < count; ++k) one(k);
+    } else {  // what is known of each copy before a loop would fill the registers
+      FORMWORK_KEEP_LOOP
+      for (int k = 0; k < count; ++k) one(k);
     }
   }
 }

@@ -95,7 +95,7 @@ template <class Shape> struct contract_main {
   static constexpr gpu_contract_schedule s = Shape::schedule;
   static constexpr launch_shape shape{.blocks = Shape::batch * s.splits * Shape::tiles, .threads = sums_t::threads,
                                       .shared_bytes = epilogue::bytes > sums_t::bytes ? epilogue::bytes : sums_t::bytes,
-                                      .blocks_per_multiprocessor = s.blocks_per_multiprocessor};
+                                      .blocks_per_multiprocessor = sums_t::blocks_per_multiprocessor};
 
   template <class Lane, int Count> FORMWORK_DEVICE static void run(Lane const& lane, kernel_arguments<Count> const& a) {
     // Blocks that run at the same time share rows and columns: bands of 8 tile rows, column by column.

@@ -7,10 +7,10 @@
 
 namespace formwork::gpu::detail {
 
-// A thread's columns of a row that is `columns` wide, at most `most` of them in one tile.
-template <class T, class Arguments, class Tape> struct contract_columns {
+// A thread's columns of a row that is `columns` wide. Crowded: beside a tile's sums, which fill half of its registers.
+template <class T, class Arguments, class Tape, bool Crowded = false> struct contract_columns {
   using runner = element_runner<T, Arguments, Tape>;
-  static constexpr int width = Tape::size > 48 ? 4 : 16 / static_cast<int>(sizeof(T)) * 2;  // registers of each slot
+  static constexpr int width = Tape::size > 48 || Crowded ? 4 : 16 / static_cast<int>(sizeof(T)) * 2;  // registers of each slot
   static constexpr int vector(long columns) { return runner::natural_vector(columns) < width ? runner::natural_vector(columns) : width; }
   static constexpr int chunks(long columns) { return width / vector(columns); }
 };
@@ -67,9 +67,9 @@ template <class Shape, int Width> struct tile_results {
 // Shape: of the product. Sums: tensor_sums or plain_sums, finished.
 template <class Shape, class Sums> struct contract_epilogue {
   using T = typename Sums::T;
-  using columns = contract_columns<T, typename Shape::arguments, typename Shape::tape_t>;
-  using tape = contract_tape<T, typename Shape::arguments, typename Shape::tape_t>;
   static constexpr gpu_contract_schedule s = Shape::schedule;
+  using columns = contract_columns<T, typename Shape::arguments, typename Shape::tape_t, Sums::crowded>;
+  using tape = contract_tape<T, typename Shape::arguments, typename Shape::tape_t>;
   static constexpr staged_rows stage = Sums::stage;
   static constexpr int vector = columns::vector(Shape::n), chunks = columns::chunks(Shape::n);
   static constexpr int products = Shape::products, tile_columns = static_cast<int>(Shape::tile_columns);

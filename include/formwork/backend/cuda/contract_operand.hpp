@@ -183,6 +183,11 @@ template <class T, class Operand, int Outer, int Depth, int Threads> struct plai
   template <class Units, bool Computed> struct registers { using type = T[count]; };
   template <class Units> struct registers<Units, true> { using type = typename Units::held[Units::each]; };
   using held = typename registers<units, Operand::computed>::type;  // of a tile on its way
+  // Units are loaded as they are, and are inside the matrix or outside.
+  static constexpr bool all_whole = [] {
+    if constexpr (Operand::computed) return false;
+    else return units::whole;
+  }();
 
   template <class Context> FORMWORK_DEVICE static void load([[maybe_unused]] Context const& a, held& x, units const& u) {
     FORMWORK_UNROLL

@@ -40,6 +40,8 @@ template <class Product, class A, class B, class Schedule> struct tensor_sums {
   }
   static constexpr staged_rows stage = make_stage();
 
+  static constexpr bool crowded = false;
+  static constexpr int blocks_per_multiprocessor = S.blocks_per_multiprocessor;
   float sum[rows][columns][4];
 
   template <class Lane, class Context> FORMWORK_DEVICE void run(Lane const& lane, Context const& a, long batch, long row, long column, long k, int tiles) {
@@ -181,6 +183,9 @@ template <class Sum, class A, class B, class Schedule> struct plain_sums {
   static constexpr int pitch = staged_pitch<S.tile_columns>;
   static constexpr staged_rows stage{row_groups, S.tile_rows / row_groups, S.tile_rows / row_groups, 0};
 
+  static constexpr bool crowded = row_groups * column_groups * group * group * sizeof(T) >= 256;
+  // 128 registers do for such a tile, but not beside operands that are computed, or that may end within a unit.
+  static constexpr int blocks_per_multiprocessor = crowded && (!a_tile::all_whole || !b_tile::all_whole) ? 1 : S.blocks_per_multiprocessor;
   T sum[row_groups * group][column_groups * group];
 
   template <class Lane, class Context> FORMWORK_DEVICE void run(Lane const& lane, Context const& a, long batch, long row, long column, long k, int tiles) {

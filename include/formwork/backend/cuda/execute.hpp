@@ -22,6 +22,9 @@ struct launch_shape {
   int blocks_per_multiprocessor = 1;  // that the registers must leave room for
 };
 
+// What every GPU since compute capability 8.6 gives to a block. Schedules stay within it as far as they can.
+inline constexpr std::size_t most_shared_bytes = 99 * 1024;
+
 // What a launch is given, by value.
 template <int N> struct kernel_arguments {
   void* arguments[N > 0 ? N : 1];
@@ -58,6 +61,8 @@ template <class Launcher, class Options = options<>> struct device {
 
    private:
     template <int N, class... Launch> FORMWORK_HIDDEN static void run_all(kernel_arguments<N> const& a, void* queue, launch_list<Launch...>) {
+      static_assert(((Launch::shape.shared_bytes <= most_shared_bytes) && ...),
+                    "a kernel needs more than the 99 KiB of shared memory that a GPU gives to a block: choose narrower heads, f32 in place of f64, or fewer tables that learn");
       (Launcher::template launch<Launch>(a, queue), ...);
     }
   };

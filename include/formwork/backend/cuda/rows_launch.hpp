@@ -19,11 +19,27 @@ struct rows_shape<Rows, Columns, Stages, RowReductions, ColumnReductions, Kept, 
   using traits = typename runner::traits;
   static constexpr long rows = Rows, columns = Columns;
   static constexpr int stages = Stages, kept = Kept, arguments = Arguments::size;
-  static constexpr gpu_rows_schedule schedule =
-      gpu_rows_schedule_for(Rows, Columns, runner::natural_vector(Columns), static_cast<int>(sizeof...(I)), RowReductions, ColumnReductions, streamed_tape<tape<I...>>::value.keeps);
+
+ private:
+  static constexpr gpu_rows_schedule schedule_of(int width) {
+    return gpu_rows_schedule_for(Rows, Columns, runner::natural_vector(Columns), width, RowReductions, ColumnReductions, streamed_tape<tape<I...>>::value.keeps);
+  }
+  static constexpr int width = gpu_rows_width(static_cast<int>(sizeof...(I)), sizeof(T));
+  static constexpr gpu_rows_schedule widest = schedule_of(width);
+  static constexpr int element_accesses = (0 + ... + (I::at == level::element && (I::what == opcode::load || I::what == opcode::gather || I::what == opcode::store || I::what == opcode::place)));
+
+ public:
   // Rows too long for registers. Without anything of the whole row its parts are blocks of their own.
   static constexpr bool whole_rows = RowReductions || runner::rows::has_stores;
-  static constexpr bool streams = whole_rows && schedule.passes > 1;
+  static constexpr bool streams = whole_rows && widest.passes > 1;
+  // Few long rows: parts of each are blocks of their own (rows_split.hpp). Rows that are placed lie where others are read.
+  static constexpr bool places = (false || ... || (I::what == opcode::place));
+  static constexpr gpu_rows_split split = RowReductions && !places ? gpu_rows_split_for(Rows, widest.passes) : gpu_rows_split{1, widest.passes};
+  static constexpr bool splits = split.parts > 1;
+  // Elements that are read once and written once, as a loss or a softmax does, are walked along by two blocks on each
+  // multiprocessor, with 64 registers for each thread and therefore fewer elements at a time.
+  static constexpr bool light = streams && sizeof(T) == 4 && sizeof...(I) <= 32 && element_accesses <= 2;
+  static constexpr gpu_rows_schedule schedule = light && !splits && width > 8 ? schedule_of(8) : widest;
   static constexpr long column_parts = whole_rows ? 1 : schedule.passes;
   static constexpr int threads = schedule.threads_per_row * schedule.rows_per_block;
   static constexpr int warps = threads < warp ? 1 : threads / warp;
@@ -44,10 +60,6 @@ struct rows_shape<Rows, Columns, Stages, RowReductions, ColumnReductions, Kept, 
   template <int K> static constexpr int row_ordinal() { return traits::count_before(K, is_row_reduction); }
   template <int K> static constexpr int column_ordinal() { return formwork::column_results<tape<I...>>::template ordinal<K>(); }
   static constexpr long padded = round_up(Columns, 16);
-  // Few long rows: parts of each are blocks of their own (rows_split.hpp). Rows that are placed lie where others are read.
-  static constexpr bool places = (false || ... || (I::what == opcode::place));
-  static constexpr gpu_rows_split split = RowReductions && !places ? gpu_rows_split_for(Rows, schedule.passes) : gpu_rows_split{1, schedule.passes};
-  static constexpr bool splits = split.parts > 1;
   // Scratch: partial column sums of each group, the kept rows of each group, the partial sums of each row's parts.
   static constexpr std::size_t partial_elements = static_cast<std::size_t>(groups * column_results * padded);
   static constexpr std::size_t kept_elements = streams && streamed_tape<tape<I...>>::value.keeps ? static_cast<std::size_t>(groups * Kept * padded) : 0;
@@ -70,7 +82,7 @@ template <class Shape, class... I> struct rows_launch {
   static constexpr int block_threads = Shape::threads < warp ? warp : Shape::threads;
   static constexpr launch_shape shape{.blocks = s.blocks * Shape::column_parts, .threads = block_threads,
                                       .shared_bytes = Shape::across_warps ? static_cast<std::size_t>(Shape::row_results * Shape::warps) * sizeof(T) : 0,
-                                      .blocks_per_multiprocessor = Shape::streams && sizeof(T) == 4 && sizeof...(I) <= 32 ? 1024 / block_threads : 1};  // 64 registers
+                                      .blocks_per_multiprocessor = Shape::light && (!Shape::splits || Shape::arguments <= 3) ? 1024 / block_threads : 1};
   using columns_t = lane_columns<s.chunks, s.vector>;
   using slots = typename runner::template slots<columns_t>;
   static constexpr int width = columns_t::width;

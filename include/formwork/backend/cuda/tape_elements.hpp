@@ -145,8 +145,9 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
       else if constexpr (c == slot_class::integer) load<N>(here.i[K], p, at);
       else load<N>(here.b[K], p, at);
     } else if constexpr (N::what == opcode::index) {
+      using number = offset_type<argument_at<Arguments, N::argument>>;
       FORMWORK_UNROLL
-      for (int w = 0; w < Columns::width; ++w) here.i[K][w] = coordinate_of<N, Arguments>(static_cast<std::int32_t>(p.offset[N::argument] + offset_of<N>(at, w)));
+      for (int w = 0; w < Columns::width; ++w) here.i[K][w] = static_cast<std::int32_t>(coordinate_of<N, Arguments>(static_cast<number>(p.offset[N::argument] + offset_of<N>(at, w))));
     } else if constexpr (N::what == opcode::random) {
       random<N>(ctx, here.f[K], p, at);
     } else if constexpr (N::what == opcode::map) {
@@ -225,7 +226,7 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
   template <class N, class Context, class Columns> FORMWORK_DEVICE static void random(Context const& ctx, T (&to)[Columns::width], pointers const& p, Columns const& at) {
     using a = argument_at<Arguments, N::argument>;
     const std::uint64_t seed = ctx.random->seed, stream = random_stream(ctx.random->step, static_cast<std::uint32_t>(N::inner), ctx.iteration);
-    constexpr bool blocks = detail::columns_are_contiguous<a>() && Columns::vector % 4 == 0 && detail::strides_divide<typename a::row>(4);
+    constexpr bool blocks = detail::columns_are_contiguous<a>() && Columns::vector % 4 == 0 && a::first % 4 == 0 && detail::strides_divide<typename a::row>(4);
     FORMWORK_UNROLL
     for (int k = 0; k < Columns::chunks; ++k) {
       const std::uint64_t first = static_cast<std::uint64_t>(p.offset[N::argument] + (blocks ? at.of(k) : 0));
