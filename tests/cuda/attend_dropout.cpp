@@ -27,14 +27,14 @@ template <long B, long T, long H, long S> void check_kept() {
 }  // namespace
 
 TEST_CASE("attend: dropout, f32, threads that exchange random numbers") {
-  check_on_emulator<gradients_of<dropped, heads_of<2, 72, 4, 72, 2, 8>, numbers<shape<2, 72, 4, 8>>>, exact>(f32_tolerance(500), {}, 4);
+  check_on_emulator<gradients_of<dropped, heads_of<2, 72, 4, 72, 2, 8>, numbers<shape<2, 72, 4, 8>>>, exact>(f32_tolerance(500));
 }
 TEST_CASE("attend: dropout, bf16, rows of keys that begin inside a block of random numbers") {
-  check_on_emulator<gradients_of<dropped_in_bf16, heads_of<1, 70, 2, 70, 1, 32>, numbers<shape<1, 70, 2, 32>>>>(4 * 0x1p-9, {}, 4);
+  check_on_emulator<gradients_of<dropped_in_bf16, heads_of<1, 70, 2, 70, 1, 32>, numbers<shape<1, 70, 2, 32>>>>(4 * 0x1p-9);
 }
 TEST_CASE("attend: random numbers in score, mask and weight, and a table's gradient") {
   using source = gradients_of<random_everywhere, heads_and_table<2, 37, 4, 40, 2, 8, shape<4, 30>>, numbers<shape<2, 37, 4, 8>>>;
-  check_on_emulator<source, exact>(f32_tolerance(500), {}, 4);
+  check_on_emulator<source, exact>(f32_tolerance(500));
 }
 TEST_CASE("attend: the GPU keeps what the CPU keeps") {
   check_kept<2, 33, 3, 36>();

@@ -23,7 +23,7 @@ TEST_CASE("lengths: no time, one, some and all of them") {
   o.spread = 1;
   o.integers.resize(5);
   o.integers[4] = {0, 1, 70, longest};
-  check_on_emulator<source, exact>(f32_tolerance(500), o, 4);
+  check_on_emulator<source, exact>(f32_tolerance(500), o);
   // One length wrong by one shows.
   o.oracle_integers = o.integers;
   ++o.oracle_integers[4][2];

@@ -32,23 +32,23 @@ TEST_CASE("contract: f16 operands whose rows begin at odd places") {
 }
 TEST_CASE("contract: f32 operands as tf32") {
   check_on_emulator<four_products<dtype::f32, 40, 72, 44>>(tf32_tolerance);
-  check_on_emulator<four_products<dtype::f32, 33, 50, 35>>(tf32_tolerance, {}, 4);
+  check_on_emulator<four_products<dtype::f32, 33, 50, 35>>(tf32_tolerance);
 }
 TEST_CASE("contract: every tile") {
-  check_on_emulator<product_of<dtype::bf16, 150, 140, 72>>(sums_of(72), {}, 4);
-  check_on_emulator<product_of<dtype::bf16, 150, 80, 72, true, false>>(sums_of(72), {}, 4);
-  check_on_emulator<product_of<dtype::bf16, 70, 80, 136, false, true>>(sums_of(136), {}, 4);
-  check_on_emulator<product_of<dtype::bf16, 20, 80, 136, true, true>>(sums_of(136), {}, 4);
-  check_on_emulator<product_of<dtype::f32, 150, 140, 36, true, false>>(tf32_tolerance, {}, 4);
-  check_on_emulator<product_of<dtype::f32, 20, 80, 70, false, true>>(tf32_tolerance, {}, 4);
+  check_on_emulator<product_of<dtype::bf16, 150, 140, 72>>(sums_of(72));
+  check_on_emulator<product_of<dtype::bf16, 150, 80, 72, true, false>>(sums_of(72));
+  check_on_emulator<product_of<dtype::bf16, 70, 80, 136, false, true>>(sums_of(136));
+  check_on_emulator<product_of<dtype::bf16, 20, 80, 136, true, true>>(sums_of(136));
+  check_on_emulator<product_of<dtype::f32, 150, 140, 36, true, false>>(tf32_tolerance);
+  check_on_emulator<product_of<dtype::f32, 20, 80, 70, false, true>>(tf32_tolerance);
 }
 TEST_CASE("contract: K split among blocks") {
   using split = gpu::detail::contract_schedule_of<gpu_products::half, 1, 24, 40, 3000>;
   STATIC_REQUIRE(split::value.splits > 4);
-  check_on_emulator<product_of<dtype::bf16, 24, 40, 3000, true, false>>(sums_of(3000), {}, 4);
+  check_on_emulator<product_of<dtype::bf16, 24, 40, 3000, true, false>>(sums_of(3000));
 }
 TEST_CASE("contract: batches, and an operand that they share") {
-  check_on_emulator<batched_of<dtype::bf16>>(sums_of(40), {}, 4);
+  check_on_emulator<batched_of<dtype::bf16>>(sums_of(40));
 }
 TEST_CASE("contract: what goes wrong is seen") {
   // Five tiles of depth, each with a wait and a barrier, in four stages, so that the last tile lies where the epilogue

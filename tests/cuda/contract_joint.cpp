@@ -28,16 +28,16 @@ static_assert(gpu_contract_tile(gpu_products::half, 3, 2).tile_columns == 128 &&
 }  // namespace
 
 TEST_CASE("joint products: f32 by multiply-add units, both ways of storage") {
-  check_on_emulator<gated_of<37, 50, 33>, exact>(2 * sums_of(33), {}, 4);
-  check_on_emulator<gated_training_of<33, 40, 36, true>, exact>(4 * sums_of(40), {}, 4);
+  check_on_emulator<gated_of<37, 50, 33>, exact>(2 * sums_of(33));
+  check_on_emulator<gated_training_of<33, 40, 36, true>, exact>(4 * sums_of(40));
 }
-TEST_CASE("joint products: tf32") { check_on_emulator<gated_of<40, 52, 24>>(8 * 0x1p-11, {}, 4); }
+TEST_CASE("joint products: tf32") { check_on_emulator<gated_of<40, 52, 24>>(8 * 0x1p-11); }
 TEST_CASE("joint products: bf16, the large tile and the flat one") {
-  check_on_emulator<lowered<gated_of<150, 136, 40>, dtype::bf16>>(3 * 0x1p-8, {}, 4);
-  check_on_emulator<lowered<gated_of<9, 72, 64, true>, dtype::bf16>>(3 * 0x1p-8, {}, 4);
-  check_on_emulator<lowered<gated_of<21, 35, 37>, dtype::bf16>>(3 * 0x1p-8, {}, 4);
+  check_on_emulator<lowered<gated_of<150, 136, 40>, dtype::bf16>>(3 * 0x1p-8);
+  check_on_emulator<lowered<gated_of<9, 72, 64, true>, dtype::bf16>>(3 * 0x1p-8);
+  check_on_emulator<lowered<gated_of<21, 35, 37>, dtype::bf16>>(3 * 0x1p-8);
 }
-TEST_CASE("joint products: bf16, K split") { check_on_emulator<lowered<gated_of<24, 40, 600>, dtype::bf16>>(3 * 0x1p-8, {}, 4); }
+TEST_CASE("joint products: bf16, K split") { check_on_emulator<lowered<gated_of<24, 40, 600>, dtype::bf16>>(3 * 0x1p-8); }
 TEST_CASE("joint products: faults are met") {
   using emulator::fault;
   using source = lowered<gated_of<9, 72, 64, true>, dtype::bf16>;

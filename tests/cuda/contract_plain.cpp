@@ -42,28 +42,28 @@ using perceptron_f32_of = gradients_of<perceptron_f32, four<shape<35, 50>, shape
 
 TEST_CASE("contract: f32 operands, exactly") {
   check_on_emulator<four_products<dtype::f32, 40, 72, 44>, exact>(sums_of(44));
-  check_on_emulator<four_products<dtype::f32, 33, 50, 35>, exact>(sums_of(35), {}, 4);
-  check_on_emulator<product_of<dtype::f32, 140, 150, 20, false, true>, exact>(sums_of(20), {}, 4);
+  check_on_emulator<four_products<dtype::f32, 33, 50, 35>, exact>(sums_of(35));
+  check_on_emulator<product_of<dtype::f32, 140, 150, 20, false, true>, exact>(sums_of(20));
 }
 TEST_CASE("contract: operands that repeat a row, a column or an element, exactly") {
-  check_on_emulator<repeated_of<dtype::f32, 33, 50, 35>, exact>(sums_of(35), {}, 4);
+  check_on_emulator<repeated_of<dtype::f32, 33, 50, 35>, exact>(sums_of(35));
 }
 TEST_CASE("contract: f64 operands") {
-  check_on_emulator<four_products<dtype::f64, 33, 70, 35>>(sums_of(35) * 0x1p-29, {}, 4);
+  check_on_emulator<four_products<dtype::f64, 33, 70, 35>>(sums_of(35) * 0x1p-29);
 }
 TEST_CASE("contract: f32 operands exactly, K split among blocks") {
   using split = gpu::detail::contract_schedule_of<gpu_products::plain, 1, 24, 39, 2000>;
   STATIC_REQUIRE(split::value.splits > 4);
-  check_on_emulator<product_of<dtype::f32, 24, 39, 2000, true, false>, exact>(sums_of(2000), {}, 4);
+  check_on_emulator<product_of<dtype::f32, 24, 39, 2000, true, false>, exact>(sums_of(2000));
 }
 TEST_CASE("contract: f32 operands exactly, in batches") {
-  check_on_emulator<batched_of<dtype::f32>, exact>(sums_of(40), {}, 4);
+  check_on_emulator<batched_of<dtype::f32>, exact>(sums_of(40));
 }
 TEST_CASE("contract: a perceptron and its gradients, in bf16") {
   check_on_emulator<perceptron_of>(0x1p-7);
 }
 TEST_CASE("contract: a perceptron and its gradients, exactly") {
-  check_on_emulator<perceptron_f32_of, exact>(f32_tolerance(300), {}, 4);
+  check_on_emulator<perceptron_f32_of, exact>(f32_tolerance(300));
 }
 TEST_CASE("contract: what goes wrong is seen without tensor cores too") {
   // Five tiles of depth with a barrier each, then the epilogue's.

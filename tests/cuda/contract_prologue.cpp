@@ -27,45 +27,45 @@ TEST_CASE("contract prologue: bf16, either operand and both, contiguous along ei
   STATIC_REQUIRE(compiled<computed_products_of<dtype::bf16, 40, 72, 48>>::kernels == 4);
   check_on_emulator<computed_products_of<dtype::bf16, 40, 72, 48>>(rounded_to(8));
 }
-TEST_CASE("contract prologue: f16, rows that begin at odd places") { check_on_emulator<computed_products_of<dtype::f16, 33, 50, 35>>(rounded_to(11), {}, 4); }
-TEST_CASE("contract prologue: whole tiles") { check_on_emulator<computed_both_of<dtype::bf16, 32, 128, 128>>(rounded_to(8), {}, 4); }
-TEST_CASE("contract prologue: f32 as tf32") { check_on_emulator<computed_both_of<dtype::f32, 33, 50, 35>>(rounded_to(11), {}, 4); }
+TEST_CASE("contract prologue: f16, rows that begin at odd places") { check_on_emulator<computed_products_of<dtype::f16, 33, 50, 35>>(rounded_to(11)); }
+TEST_CASE("contract prologue: whole tiles") { check_on_emulator<computed_both_of<dtype::bf16, 32, 128, 128>>(rounded_to(8)); }
+TEST_CASE("contract prologue: f32 as tf32") { check_on_emulator<computed_both_of<dtype::f32, 33, 50, 35>>(rounded_to(11)); }
 TEST_CASE("contract prologue: f32 and f64 exactly") {
-  check_on_emulator<computed_products_of<dtype::f32, 33, 50, 35>, exact>(sums_of(40), {}, 4);
-  check_on_emulator<computed_both_of<dtype::f64, 33, 50, 36>>(sums_of(40) * 0x1p-29, {}, 4);
+  check_on_emulator<computed_products_of<dtype::f32, 33, 50, 35>, exact>(sums_of(40));
+  check_on_emulator<computed_both_of<dtype::f64, 33, 50, 36>>(sums_of(40) * 0x1p-29);
 }
 TEST_CASE("contract prologue: the large tiles") {
-  check_on_emulator<computed_both_of<dtype::bf16, 150, 140, 72>>(rounded_to(8), {}, 4);
-  check_on_emulator<computed_left_of<dtype::bf16, 70, 80, 136>>(rounded_to(8), {}, 4);
-  check_on_emulator<computed_both_of<dtype::f32, 150, 140, 36>>(rounded_to(11), {}, 4);
-  check_on_emulator<computed_left_of<dtype::f32, 140, 150, 20>, exact>(sums_of(30), {}, 4);
+  check_on_emulator<computed_both_of<dtype::bf16, 150, 140, 72>>(rounded_to(8));
+  check_on_emulator<computed_left_of<dtype::bf16, 70, 80, 136>>(rounded_to(8));
+  check_on_emulator<computed_both_of<dtype::f32, 150, 140, 36>>(rounded_to(11));
+  check_on_emulator<computed_left_of<dtype::f32, 140, 150, 20>, exact>(sums_of(30));
 }
 TEST_CASE("contract prologue: K split among blocks") {
   using split = gpu::detail::contract_schedule_of<gpu_products::half, 1, 24, 40, 3000>;
   STATIC_REQUIRE(split::value.splits > 4);
-  check_on_emulator<computed_both_of<dtype::bf16, 24, 40, 3000>>(rounded_to(8), {}, 4);
+  check_on_emulator<computed_both_of<dtype::bf16, 24, 40, 3000>>(rounded_to(8));
 }
 TEST_CASE("contract prologue: batches") {
   STATIC_REQUIRE(compiled<computed_batches_of<dtype::bf16>>::kernels == 2);
-  check_on_emulator<computed_batches_of<dtype::bf16>>(rounded_to(8), {}, 4);
+  check_on_emulator<computed_batches_of<dtype::bf16>>(rounded_to(8));
 }
 TEST_CASE("contract prologue: values per row and per column, random numbers") {
   using source = with_prologues<masked_product_of<37, 50, 33>>;
   STATIC_REQUIRE(compiled<source>::kernels == 1);
-  check_on_emulator<source, exact>(sums_of(40), {}, 4);
-  check_on_emulator<with_prologues<lowered<masked_product_of<40, 48, 64>, dtype::bf16>>>(2 * rounded_to(8), {}, 4);
+  check_on_emulator<source, exact>(sums_of(40));
+  check_on_emulator<with_prologues<lowered<masked_product_of<40, 48, 64>, dtype::bf16>>>(2 * rounded_to(8));
 }
 TEST_CASE("contract prologue: an RMS norm is one kernel that leaves a value per row, and products that normalize") {
   using source = with_prologues<normed_product_of<37, 50, 33>>;
   STATIC_REQUIRE(compiled<source>::kernels == 2);
   STATIC_REQUIRE(compiled<source>::value.workspace_bytes == 3 * 64);  // 37 values
-  check_on_emulator<source, exact>(sums_of(80), {}, 4);
+  check_on_emulator<source, exact>(sums_of(80));
   using half = with_prologues<lowered<normed_product_of<40, 72, 64>, dtype::bf16>>;
   STATIC_REQUIRE(compiled<half>::kernels == 2);
-  check_on_emulator<half>(2 * rounded_to(8), {}, 4);
+  check_on_emulator<half>(2 * rounded_to(8));
   STATIC_REQUIRE(compiled<with_prologues<normed_gated_of<21, 40, 48>>>::kernels == 2);
-  check_on_emulator<with_prologues<normed_gated_of<21, 40, 48>>, exact>(3 * sums_of(80), {}, 4);
-  check_on_emulator<with_prologues<lowered<normed_training_of<40, 24, 48>, dtype::bf16>>>(4 * rounded_to(8), {}, 4);
+  check_on_emulator<with_prologues<normed_gated_of<21, 40, 48>>, exact>(3 * sums_of(80));
+  check_on_emulator<with_prologues<lowered<normed_training_of<40, 24, 48>, dtype::bf16>>>(4 * rounded_to(8));
 }
 TEST_CASE("contract prologue: what goes wrong is seen") {
   using emulator::fault;

@@ -23,23 +23,23 @@ using faulty = summed_rows_of<dtype::f32, 140, 150, 20>;  // two tiles of rows, 
 
 TEST_CASE("contract row sums: multiply-add units, f32 and f64") {
   check_on_emulator<summed_rows_of<dtype::f32, 37, 50, 33>, exact>(sums_of(33 + 50));
-  check_on_emulator<summed_rows_of<dtype::f32, 140, 150, 20>, exact>(sums_of(20 + 150), {}, 4);
-  check_on_emulator<summed_rows_of<dtype::f64, 37, 50, 36>>(sums_of(86) * 0x1p-29, {}, 4);
+  check_on_emulator<summed_rows_of<dtype::f32, 140, 150, 20>, exact>(sums_of(20 + 150));
+  check_on_emulator<summed_rows_of<dtype::f64, 37, 50, 36>>(sums_of(86) * 0x1p-29);
 }
 TEST_CASE("contract row sums: tensor cores") {
   check_on_emulator<summed_rows_of<dtype::bf16, 40, 72, 48>>(2 * 0x1p-8);
-  check_on_emulator<summed_rows_of<dtype::bf16, 136, 150, 40>>(2 * 0x1p-8, {}, 4);
-  check_on_emulator<summed_rows_of<dtype::f16, 33, 50, 35, true, true>>(2 * 0x1p-11, {}, 4);
-  check_on_emulator<summed_rows_of<dtype::f32, 33, 72, 40>, tf32>(2 * 0x1p-11, {}, 16);
-  check_on_emulator<summed_rows_of<dtype::bf16, 24, 40, 3000>>(2 * 0x1p-8, {}, 4);  // K would be split
+  check_on_emulator<summed_rows_of<dtype::bf16, 136, 150, 40>>(2 * 0x1p-8);
+  check_on_emulator<summed_rows_of<dtype::f16, 33, 50, 35, true, true>>(2 * 0x1p-11);
+  check_on_emulator<summed_rows_of<dtype::f32, 33, 72, 40>, tf32>(2 * 0x1p-11);
+  check_on_emulator<summed_rows_of<dtype::bf16, 24, 40, 3000>>(2 * 0x1p-8);  // K would be split
 }
 TEST_CASE("contract row sums: batches, and sums down the columns beside them") {
-  check_on_emulator<summed_rows_of_batches_of<dtype::bf16, 50>>(2 * 0x1p-8, {}, 4);
-  check_on_emulator<summed_twice_of<dtype::f32, 37, 150, 33>, exact>(sums_of(33 + 150), {}, 4);
+  check_on_emulator<summed_rows_of_batches_of<dtype::bf16, 50>>(2 * 0x1p-8);
+  check_on_emulator<summed_twice_of<dtype::f32, 37, 150, 33>, exact>(sums_of(33 + 150));
 }
 TEST_CASE("contract row sums: an RMS norm between two products") {
-  check_on_emulator<with_sums<with_prologues<residual_of<37, 24, 50>>>, exact>(2 * sums_of(24 + 24), {}, 4);
-  check_on_emulator<with_sums<with_prologues<lowered<residual_of<40, 144, 48>, dtype::bf16>>>>(3 * 0x1p-8, {}, 4);
+  check_on_emulator<with_sums<with_prologues<residual_of<37, 24, 50>>>, exact>(2 * sums_of(24 + 24));
+  check_on_emulator<with_sums<with_prologues<lowered<residual_of<40, 144, 48>, dtype::bf16>>>>(3 * 0x1p-8);
 }
 TEST_CASE("contract row sums: without one of their barriers, and with rows exchanged") {
   const double tolerance = sums_of(20 + 150);

@@ -15,10 +15,10 @@ template <class Source, int K> using shape_of = typename gpu::kernel_plan<kernel
 
 TEST_CASE("odd rows: products along them and down their columns") {
   check_on_emulator<odd_rows_of<dtype::bf16, 37, 77>>(rounded);
-  check_on_emulator<odd_rows_of<dtype::f16, 37, 77>>(rounded / 8, {}, 4);
-  check_on_emulator<odd_rows_of<dtype::f32, 37, 77>>(2 * 0x1p-11, {}, 4);
-  check_on_emulator<odd_rows_of<dtype::f32, 37, 77>, exact>(sums_of(24 + 77), {}, 4);
-  check_on_emulator<odd_rows_of<dtype::f64, 37, 77>>(sums_of(24 + 77) * 0x1p-29, {}, 4);
+  check_on_emulator<odd_rows_of<dtype::f16, 37, 77>>(rounded / 8);
+  check_on_emulator<odd_rows_of<dtype::f32, 37, 77>>(2 * 0x1p-11);
+  check_on_emulator<odd_rows_of<dtype::f32, 37, 77>, exact>(sums_of(24 + 77));
+  check_on_emulator<odd_rows_of<dtype::f64, 37, 77>>(sums_of(24 + 77) * 0x1p-29);
 }
 TEST_CASE("odd rows: every copy, load and store is as wide as the machine allows") {
   using made = shape_of<odd_rows_of<dtype::bf16, 37, 77>, 0>;
@@ -35,28 +35,28 @@ TEST_CASE("odd rows: a copy that brings what lies behind a row is seen") {
   check_faults<odd_rows_of<dtype::bf16, 20, 77>>(rounded, {.barriers = 0, .waits = 0}, {emulator::fault::wide_predicate});
 }
 TEST_CASE("odd rows: every width of a last copy") {
-  check_on_emulator<odd_rows_of<dtype::bf16, 20, 65>>(rounded, {}, 2);
-  check_on_emulator<odd_rows_of<dtype::bf16, 20, 70>>(rounded, {}, 2);
-  check_on_emulator<odd_rows_of<dtype::bf16, 20, 71>>(rounded, {}, 2);
-  check_on_emulator<odd_rows_of<dtype::bf16, 20, 300>>(rounded, {}, 2);
-  check_on_emulator<odd_rows_of<dtype::f32, 20, 33>>(2 * 0x1p-11, {}, 2);
-  check_on_emulator<odd_rows_of<dtype::f32, 20, 34>, exact>(sums_of(24 + 34), {}, 2);
+  check_on_emulator<odd_rows_of<dtype::bf16, 20, 65>>(rounded);
+  check_on_emulator<odd_rows_of<dtype::bf16, 20, 70>>(rounded);
+  check_on_emulator<odd_rows_of<dtype::bf16, 20, 71>>(rounded);
+  check_on_emulator<odd_rows_of<dtype::bf16, 20, 300>>(rounded);
+  check_on_emulator<odd_rows_of<dtype::f32, 20, 33>>(2 * 0x1p-11);
+  check_on_emulator<odd_rows_of<dtype::f32, 20, 34>, exact>(sums_of(24 + 34));
 }
 TEST_CASE("odd rows: batches") {
-  check_on_emulator<odd_rows_of<dtype::bf16, 20, 77, 3>>(rounded, {}, 4);
-  check_on_emulator<odd_rows_of<dtype::f32, 20, 77, 3>, exact>(sums_of(24 + 77), {}, 4);
+  check_on_emulator<odd_rows_of<dtype::bf16, 20, 77, 3>>(rounded);
+  check_on_emulator<odd_rows_of<dtype::f32, 20, 77, 3>, exact>(sums_of(24 + 77));
 }
 TEST_CASE("odd rows: products that compute their operands from them") {
   using source = with_prologues<odd_rows_of<dtype::bf16, 37, 77>>;
   using made = shape_of<source, 0>;
   STATIC_REQUIRE((made::k == 24 && gpu::detail::contract_epilogue<made, made::sums>::vector == 8));
   STATIC_REQUIRE(shape_of<source, 2>::a_operand::computed);
-  check_on_emulator<source>(rounded, {}, 4);
-  check_on_emulator<with_prologues<odd_rows_of<dtype::f32, 37, 77>>, exact>(sums_of(24 + 77), {}, 4);
+  check_on_emulator<source>(rounded);
+  check_on_emulator<with_prologues<odd_rows_of<dtype::f32, 37, 77>>, exact>(sums_of(24 + 77));
 }
 TEST_CASE("odd rows: two products that share a tile") {
-  check_on_emulator<odd_weights_of<dtype::bf16, 40, 77, false>>(rounded, {}, 4);
-  check_on_emulator<odd_weights_of<dtype::bf16, 40, 77, true>>(rounded, {}, 4);
-  check_on_emulator<odd_weights_of<dtype::f32, 40, 77, false>, exact>(sums_of(40 + 77), {}, 4);
-  check_on_emulator<odd_weights_of<dtype::f32, 40, 77, true>, exact>(sums_of(40 + 77), {}, 4);
+  check_on_emulator<odd_weights_of<dtype::bf16, 40, 77, false>>(rounded);
+  check_on_emulator<odd_weights_of<dtype::bf16, 40, 77, true>>(rounded);
+  check_on_emulator<odd_weights_of<dtype::f32, 40, 77, false>, exact>(sums_of(40 + 77));
+  check_on_emulator<odd_weights_of<dtype::f32, 40, 77, true>, exact>(sums_of(40 + 77));
 }

@@ -38,16 +38,16 @@ TEST_CASE("scatter: one run of updates, in one launch after the table is cleared
   using full = table<13, 40, 256>;
   STATIC_REQUIRE(launches<table<300, 5, 257>> == launches<few> + 1);
   STATIC_REQUIRE(launches<full> == launches<few>);
-  check_on_emulator<few>(f32_tolerance(200), {.integer_limit = 300}, 4);
-  check_on_emulator<full>(f32_tolerance(400), {.integer_limit = 13}, 4);
+  check_on_emulator<few>(f32_tolerance(200), {.integer_limit = 300});
+  check_on_emulator<full>(f32_tolerance(400), {.integer_limit = 13});
 }
 TEST_CASE("scatter: several runs, the last of fewer updates") {
   check_on_emulator<table<13, 40, 600>>(f32_tolerance(600), {.integer_limit = 13});
-  check_on_emulator<table<400, 3, 513>>(f32_tolerance(600), {.integer_limit = 400}, 4);
-  check_on_emulator<table<5, 300, 520>>(f32_tolerance(600), in_turn(5, 520), 2);
+  check_on_emulator<table<400, 3, 513>>(f32_tolerance(600), {.integer_limit = 400});
+  check_on_emulator<table<5, 300, 520>>(f32_tolerance(600), in_turn(5, 520));
 }
 TEST_CASE("scatter: all updates of one row, and rows that do not exist") {
-  check_on_emulator<table<3, 20, 600>>(f32_tolerance(700), all_of(1, 600), 4);
+  check_on_emulator<table<3, 20, 600>>(f32_tolerance(700), all_of(1, 600));
   step_check_options outside = in_turn(9, 300), clamped = outside;
   outside.oracle_integers = clamped.integers;
   for (auto* o : {&outside.integers[0], &outside.oracle_integers[0]})
@@ -56,11 +56,11 @@ TEST_CASE("scatter: all updates of one row, and rows that do not exist") {
       if (row == 7) row = given ? 1000000 : 6;
       else if (row == 8) row = given ? -3 : 0;
     }
-  check_on_emulator<table<7, 20, 300>>(f32_tolerance(400), outside, 2);
+  check_on_emulator<table<7, 20, 300>>(f32_tolerance(400), outside);
 }
 TEST_CASE("scatter: into the gradient of a product") {
-  check_on_emulator<tied_table<13, 40, 300>, gpu::options<gpu::f32_products::exact>>(f32_tolerance(400), {.integer_limit = 13}, 4);
-  check_on_emulator<tied_table<13, 40, 50>, gpu::options<gpu::f32_products::exact>>(f32_tolerance(400), {.integer_limit = 13}, 4);
+  check_on_emulator<tied_table<13, 40, 300>, gpu::options<gpu::f32_products::exact>>(f32_tolerance(400), {.integer_limit = 13});
+  check_on_emulator<tied_table<13, 40, 50>, gpu::options<gpu::f32_products::exact>>(f32_tolerance(400), {.integer_limit = 13});
 }
 TEST_CASE("scatter: without one of its barriers") {
   using source = table<13, 40, 600>;
