@@ -18,6 +18,7 @@ template <class Run> struct training_fixture {
     for (auto& t : tokens) t = static_cast<std::int32_t>(random() % static_cast<unsigned long>(Run::vocabulary));
     for (auto& t : targets) t = static_cast<std::int32_t>(random() % static_cast<unsigned long>(Run::vocabulary));
   }
+  void begin() { step.begin(tokens, targets, 1e-4f); }
   step_result once() { return step.step(tokens, targets, 1e-4f); }
 };
 

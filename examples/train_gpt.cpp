@@ -35,7 +35,7 @@ static_assert(parameter_count<model> < 1'000'000);  // known before anything run
 static_assert(arena_bytes<run> < 64 * MiB);
 
 struct options {
-  trainer_settings train{.learning_rate = 3e-3f, .last_learning_rate = 1e-4f, .steps = 2500};
+  trainer_settings train{.learning_rate = 3e-3f, .last_learning_rate = 1e-4f, .steps = 2500, .ahead = true};
   sampling sample{.temperature = 0.8, .top_k = 40};
   std::vector<fs::path> text;
   fs::path resume_file, sample_file, evaluate_file;

@@ -48,7 +48,7 @@ void reset(long fails_at = -1) {
   stand_in::attempts = 0;
   stand_in::fails_at = fails_at;
 }
-bool nothing_is_out() { return stand_in::memories == 0 && stand_in::graphs == 0 && stand_in::recordings == 0; }
+bool nothing_is_out() { return stand_in::memories == 0 && stand_in::graphs == 0 && stand_in::events == 0 && stand_in::recordings == 0; }
 
 }  // namespace
 
@@ -76,6 +76,41 @@ TEST_CASE("session: whichever call fails, all is given back") {
     CHECK(nothing_is_out());
   }
   reset();
+}
+
+TEST_CASE("session: a run that begins while another one is under way") {
+  reset();
+  {
+    session s(memory_bytes, exchange_bytes, 2);
+    auto number = [&](int which) -> int& { return *reinterpret_cast<int*>(s.host_exchange(which)); };
+    auto start = [&](int recording, int which, int x) {
+      number(which) = x;
+      s.start(recording, which, [&] { launch(s); });
+    };
+    const auto before = stand_in::calls;
+    start(0, 0, 3);
+    start(0, 1, 5);
+    CHECK((number(0) == 3 && number(1) == 5));  // nobody has waited
+    s.wait(0);
+    CHECK((number(0) == 6 && number(1) == 5));
+    start(1, 0, 4);
+    s.wait(1);
+    CHECK((number(0) == 4 && number(1) == 10));
+    CHECK(first_number(s) == 6 + 10 + 8);  // of all that has begun
+    s.wait(0);
+    CHECK(number(0) == 8);
+    CHECK(stand_in::graphs == 3);
+    CHECK(s.nodes(0) == 3);
+    start(0, 1, 7);
+    start(0, 0, 9);
+    s.wait(0);  // the later one: all of them
+    CHECK((number(0) == 18 && number(1) == 14));
+    s.wait(1);
+    CHECK(stand_in::graphs == 3);
+    CHECK(stand_in::calls.starts == before.starts + 5);
+    start(0, 0, 1);  // nobody waits
+  }
+  CHECK(nothing_is_out());
 }
 
 TEST_CASE("session: a run that failed can be run again") {
@@ -159,7 +194,15 @@ TEST_CASE("session: the caller's stream and allocator") {
     CHECK(stand_in::calls.allocations == before + 1);  // the host's pinned memory
   }
   CHECK(p.out.empty());
-  for (long at = 0; at < 36; ++at) {
+  const long given_before = p.given;
+  reset();
+  {
+    session s(memory_bytes, exchange_bytes, 2, p.options(&some_stream));
+    CHECK(use(s));
+  }
+  const long calls = stand_in::attempts;
+  CHECK(p.given == given_before + 2);
+  for (long at = 0; at < calls; ++at) {
     CAPTURE(at);
     reset(at);
     CHECK_THAT(said_by([&] {
@@ -224,7 +267,7 @@ TEST_CASE("session: used by a thread whose GPU is another one") {
     stand_in::current = 1;
     const auto before = stand_in::calls;
     for (auto use_it : {+[](session& x) { doubled(x, 0, 1); }, +[](session& x) { doubled(x, 1, 1); }, +[](session& x) { first_number(x); }, +[](session& x) { x.commit(0, 4); },
-                        +[](session& x) { x.clear(0, 4); }, +[](session& x) { x.upload(0, x.host_exchange(), 4); }}) {
+                        +[](session& x) { x.wait(0); }, +[](session& x) { x.clear(0, 4); }, +[](session& x) { x.upload(0, x.host_exchange(), 4); }}) {
       const std::string said = said_by([&] { use_it(s); });
       CHECK_THAT(said, Catch::Contains("made on GPU 0 and this thread's current one is GPU 1; call cudaSetDevice(0)"));
       CHECK(is_one_sentence(said));
@@ -268,7 +311,7 @@ TEST_CASE("session: an error that ends the context comes back from every call, a
   {
     session s(memory_bytes, exchange_bytes, 2);
     CHECK(doubled(s, 0, 3) == 6);
-    reset(1);  // the wait behind the start
+    reset(2);  // the wait behind the start
     stand_in::sticky = true;
     const std::string first = said_by([&] { doubled(s, 0, 3); });
     CHECK_THAT(first, Catch::Contains("context is lost, start the program again from its last checkpoint"));

@@ -42,6 +42,145 @@ TEST_CASE("step: one graph for a step, no allocation and no wait inside, its nod
   CHECK(stand_in::calls.allocations == stand_in::calls.releases);
 }
 
+TEST_CASE("step: steps that begin ahead of the host are the steps that follow each other, bit by bit") {
+  static_assert(training_step<on_gpu>::ahead == 1 && training_step<on_cpu>::ahead == 0);
+  training_step<on_gpu> one_by_one(1), ahead(1);
+  std::vector<training_data> d;
+  for (long i = 0; i < 6; ++i) d.emplace_back(on_gpu::tokens, 3 + i);
+  auto begin = [&](std::size_t i) { ahead.begin(d[i].tokens, d[i].targets, 1e-2f / static_cast<float>(i + 1)); };
+  auto same_as_step = [&](std::size_t i, step_result const& r) {
+    const step_result s = one_by_one.step(d[i].tokens, d[i].targets, 1e-2f / static_cast<float>(i + 1));
+    CAPTURE(i, r.loss, s.loss);
+    return r.loss == s.loss && r.gradient_norm == s.gradient_norm && r.applied == s.applied;
+  };
+  auto same_parameters = [&] { return std::equal(one_by_one.parameters().begin(), one_by_one.parameters().end(), ahead.parameters().begin()); };
+  begin(0);
+  begin(1);  // both exchanges have their graphs now
+  CHECK_THROWS_WITH(begin(2), Catch::Contains("2 steps have begun already; call end() before begin()"));
+  CHECK_THROWS_WITH(ahead.step(d[0].tokens, d[0].targets, 1e-2f), Catch::Contains("call end() for it before step()"));
+  const auto before = stand_in::calls;
+  CHECK(ahead.begun() == 2);
+  const step_result first = ahead.end();
+  begin(2);
+  const step_result second = ahead.end();
+  begin(3);
+  const auto after = stand_in::calls;
+  CHECK(after.starts == before.starts + 2);
+  CHECK(after.waits == before.waits + 2);
+  CHECK(after.recordings == before.recordings);
+  CHECK(after.copies == before.copies);
+  CHECK(same_as_step(0, first));
+  CHECK(same_as_step(1, second));
+  CHECK_FALSE(same_parameters());
+  // What else is asked of the run is of all that has begun, and takes no result away.
+  CHECK(ahead.steps() == 4);
+  CHECK(ahead.updates() == 4);
+  const float evaluated = ahead.evaluate(d[5].tokens, d[5].targets);
+  CHECK(ahead.begun() == 2);
+  CHECK(same_as_step(2, ahead.end()));
+  begin(4);
+  ahead.commit();
+  CHECK(same_as_step(3, ahead.end()));
+  CHECK(evaluated == one_by_one.evaluate(d[5].tokens, d[5].targets));
+  CHECK(same_as_step(4, ahead.end()));
+  CHECK(same_parameters());
+  CHECK_THROWS_WITH(ahead.end(), Catch::Contains("no step has begun"));
+  begin(5);
+  ahead.forget_begun();
+  CHECK(ahead.begun() == 0);
+  CHECK(same_as_step(5, ahead.step(d[5].tokens, d[5].targets, 0)) == false);  // the sixth is done, this is the seventh
+  CHECK(ahead.steps() == 7);
+}
+
+TEST_CASE("step: a commit that copies parameters to bf16 takes no result of a step under way") {
+  training_step<in_bf16> one_by_one(1), ahead(1);
+  const training_data d(in_bf16::tokens);
+  ahead.begin(d.tokens, d.targets, 1e-2f);
+  ahead.begin(d.tokens, d.targets, 1e-2f);
+  ahead.commit();
+  const step_result first = one_by_one.step(d.tokens, d.targets, 1e-2f), second = one_by_one.step(d.tokens, d.targets, 1e-2f);
+  CHECK(first.loss != second.loss);
+  CHECK(ahead.end().loss == first.loss);
+  CHECK(ahead.end().loss == second.loss);
+}
+
+namespace {
+
+// A few steps' losses, and what a trainer leaves behind.
+struct trained {
+  std::vector<double> losses;
+  std::vector<float> parameters;
+  std::string checkpoint;
+  std::vector<train::log_row> rows;
+};
+std::vector<std::uint8_t> some_text() {
+  std::vector<std::uint8_t> text;
+  for (int i = 0; i < 400; ++i) text.push_back(static_cast<std::uint8_t>(i * i % 37));
+  return text;
+}
+trainer_settings settings_in(std::filesystem::path folder, bool ahead) {
+  return {.learning_rate = 1e-2f, .warmup = 1, .steps = 8, .evaluate_every = 3, .evaluation_windows = 1, .checkpoint_every = 5, .folder = std::move(folder), .ahead = ahead};
+}
+trained walk(trainer<on_gpu>& t, std::filesystem::path const& folder) {
+  const auto text = some_text();
+  trained r;
+  for (auto const& p : t.train(text, text)) r.losses.push_back(p.loss);
+  r.parameters.assign(t.step().parameters().begin(), t.step().parameters().end());
+  r.checkpoint = formwork_test::read_text(folder / "checkpoint.safetensors");
+  r.rows = train::read_csv_log(folder / "log.csv");
+  return r;
+}
+
+}  // namespace
+
+TEST_CASE("step: a trainer whose steps begin ahead trains as one that waits") {
+  formwork_test::temporary_folder folder;
+  trainer<on_gpu> waits(settings_in(folder / "waits", false)), ahead(settings_in(folder / "ahead", true));
+  const trained a = walk(waits, folder / "waits"), b = walk(ahead, folder / "ahead");
+  REQUIRE(a.losses.size() == 8);
+  CHECK(a.losses == b.losses);
+  CHECK(a.parameters == b.parameters);
+  CHECK(a.checkpoint == b.checkpoint);
+  REQUIRE(b.rows.size() == 8);
+  for (std::size_t i = 0; i < 8; ++i) {
+    CHECK(b.rows[i].step == i + 1);
+    CHECK(a.rows[i].loss == b.rows[i].loss);
+    CHECK(a.rows[i].learning_rate == b.rows[i].learning_rate);
+    CHECK(std::isnan(a.rows[i].validation_loss) == std::isnan(b.rows[i].validation_loss));
+  }
+
+  // Saved while a step is under way: of that step, and another trainer goes on from there.
+  const auto text = some_text();
+  {
+    trainer<on_gpu> t(settings_in(folder / "left", true));
+    auto session = t.train(text, text);
+    auto at = session.begin();
+    CHECK(at->step == 1);
+    CHECK(t.step().begun() == 1);
+    t.save(folder / "second");
+    CHECK(t.step().begun() == 1);  // its progress is still to come
+    ++at;
+    CHECK(at->loss == a.losses[1]);
+    CHECK(t.step().begun() == 1);
+    ++at;
+    CHECK(t.step().begun() == 0);  // an evaluation follows the third
+    ++at;
+    CHECK(at->loss == a.losses[3]);
+    CHECK(t.step().begun() == 1);
+    ++at;
+    CHECK(t.step().begun() == 0);  // a checkpoint follows the fifth
+  }
+  {
+    trainer<on_gpu> t(settings_in(folder / "left early", true));
+    auto session = t.train(text, text);
+    CHECK(session.begin()->step == 1);
+  }
+  CHECK(train::read_csv_log(folder / "left early/log.csv").size() == 2);  // the step that had begun is on record
+  trainer<on_gpu> again(settings_in(folder / "again", true));
+  again.resume(folder / "second");
+  CHECK(again.step().steps() == 2);
+}
+
 TEST_CASE("step: loss, gradients and parameters are the CPU's") {
   training_step<on_cpu> cpu(7);
   training_step<on_gpu> gpu(7);
@@ -109,7 +248,7 @@ TEST_CASE("step: a GPU that fails in the middle of a training leaves the last ch
     ++at;
     kept = formwork_test::read_text(file);
     stand_in::attempts = 0;
-    stand_in::fails_at = 1;  // the wait behind the third step's start
+    stand_in::fails_at = 2;  // the wait behind the third step's start
     stand_in::sticky = true;
     CHECK_THROWS_WITH(++at, Catch::Contains("context is lost, start the program again from its last checkpoint"));
     CHECK_THROWS_AS(t.save(file), gpu::cuda_error);

@@ -1,9 +1,11 @@
-// A stand-in for the CUDA runtime: records graphs, counts calls, and runs every launch in the emulator. Device memory
-// lies between guard zones. One call may be made to fail.
+// A stand-in for the CUDA runtime: records graphs, counts calls, and runs every launch in the emulator. The work of its
+// stream is done when somebody waits for it, so that who does not wait reads what was there before. Device memory lies
+// between guard zones. One call may be made to fail.
 #pragma once
 
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -25,6 +27,8 @@ class stand_in {
  public:
   struct recorded { std::vector<std::function<void()>> nodes; };
   using graph = recorded*;
+  struct moment { long place = 0; };  // in what the stream has been given
+  using event = moment*;
   static inline call_counts calls;
   static inline settings how;
   // The pretended GPU, and what is known of a stream that the caller gives.
@@ -37,8 +41,8 @@ class stand_in {
   static inline long fails_at = -1;
   static inline bool sticky = false;
   static inline long attempts = 0;
-  // What is out: device and pinned memories, graphs, recordings that have begun.
-  static inline long memories = 0, graphs = 0, recordings = 0;
+  // What is out: device and pinned memories, graphs, events, recordings that have begun.
+  static inline long memories = 0, graphs = 0, events = 0, recordings = 0;
 
   static void attempt(const char* call, const char* kernel = nullptr) {
     const bool fails = fails_at >= 0 && (attempts == fails_at || (sticky && attempts > fails_at));
@@ -58,7 +62,12 @@ class stand_in {
     gpu_ = gpu.number;
   }
   void enter() const { gpu::detail::check_current(gpu_, current); }
-  void settle() noexcept {}
+  void settle() noexcept {
+    try {
+      work_until(given_work_);
+    } catch (report const&) {  // as on a GPU: nobody waits any more for what fails now
+    }
+  }
   void check_each_launch(bool yes) { each_launch_ = yes; }
   gpu::memory_block allocate(std::size_t bytes) {
     attempt("allocate");
@@ -98,15 +107,28 @@ class stand_in {
   void* queue() const { return const_cast<stand_in*>(this); }
   void clear(void* p, std::size_t bytes) {
     attempt("clear");
+    work_until(given_work_);
     std::memset(p, 0, bytes);
   }
   void copy_to_device(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
   void copy_to_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
-  void wait() {
-    if (recording_) throw std::logic_error("stand-in: a wait inside a recording");
-    attempt("wait");
-    ++calls.waits;
+  void wait() { wait_until(given_work_); }
+
+  event make_event() {
+    attempt("make_event");
+    ++events;
+    return new moment;
   }
+  void release_event(event e) noexcept {
+    --events;
+    delete e;
+  }
+  void record(event e) {
+    if (recording_) throw std::logic_error("stand-in: an event inside a recording");
+    attempt("record");
+    e->place = given_work_;
+  }
+  void wait(event e) { wait_until(e->place); }
 
   void begin_recording() {
     if (recording_) throw std::logic_error("stand-in: a recording inside a recording");
@@ -131,7 +153,7 @@ class stand_in {
     if (recording_) throw std::logic_error("stand-in: a start inside a recording");
     attempt("start");
     ++calls.starts;
-    for (auto const& n : g->nodes) n();
+    for (auto const& n : g->nodes) enqueue(n);
   }
   void release_graph(graph g) noexcept {
     --graphs;
@@ -140,8 +162,9 @@ class stand_in {
 
   bool checks_each_launch() const { return each_launch_; }
   template <class F> void enqueue(F f) {
-    if (recording_) recording_->nodes.push_back(f);
-    else f();
+    if (recording_) return recording_->nodes.push_back(f);
+    work_.push_back(f);
+    ++given_work_;
   }
 
  private:
@@ -150,6 +173,22 @@ class stand_in {
   gpu::session_options given_;
   int gpu_ = 0;
   bool each_launch_ = false;
+  std::deque<std::function<void()>> work_;  // of the stream, still to be done
+  long given_work_ = 0;                     // all that it has been given
+
+  void work_until(long place) {
+    while (given_work_ - static_cast<long>(work_.size()) < place) {
+      const auto next = std::move(work_.front());
+      work_.pop_front();
+      next();
+    }
+  }
+  void wait_until(long place) {
+    if (recording_) throw std::logic_error("stand-in: a wait inside a recording");
+    attempt("wait");
+    ++calls.waits;
+    work_until(place);
+  }
 
   void copy(void* to, const void* from, std::size_t bytes) {
     attempt("copy");

@@ -26,6 +26,10 @@ class counting_runtime : public gpu::runtime {
     ++calls.waits;
     gpu::runtime::wait();
   }
+  void wait(event e) {
+    ++calls.waits;
+    gpu::runtime::wait(e);
+  }
   void begin_recording() {
     ++calls.recordings;
     gpu::runtime::begin_recording();
@@ -59,6 +63,8 @@ template <class Run> testing::run_record record_run() {
   r.recordings = after.recordings - before.recordings;
   r.allocations = after.allocations - before.allocations;
   r.waits = after.waits - before.waits;
+  training_step<Run> ahead(7);
+  testing::record_steps_ahead(ahead, Run::tokens, static_cast<int>(Run::vocabulary), r);
   return r;
 }
 

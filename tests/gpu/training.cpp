@@ -56,6 +56,9 @@ template <class Model> void check_run(run_record (*run)(), tolerance t) {
     CHECK(a.steps[i].gradient_norm == b.steps[i].gradient_norm);
   }
 
+  CHECK(a.steps_ahead == a.steps);
+  CHECK(a.parameters_ahead == a.parameters);
+
   CHECK(a.nodes == a.expected_nodes);
   CHECK(a.graph_launches == recorded_steps);
   CHECK(a.waits == recorded_steps);

@@ -11,12 +11,15 @@ namespace formwork::testing {
 struct step_record {
   float loss = 0, gradient_norm = 0;
   bool applied = false;
+  bool operator==(step_record const&) const = default;
 };
 
 // A few steps of one training run.
 struct run_record {
   std::vector<float> first_parameters, first_gradients, gradients, parameters;
   std::vector<step_record> steps;
+  std::vector<step_record> steps_ahead;  // the same steps of another run, each begun while the one before is under way
+  std::vector<float> parameters_ahead;
   float evaluation = 0;
   long nodes = 0, expected_nodes = 0;  // of the graph of a step
   long graph_launches = 0, launches = 0, recordings = 0, allocations = 0, waits = 0;  // of as many steps more
@@ -43,6 +46,17 @@ template <class Step> void record_steps(Step& step, long count, int vocabulary, 
   r.gradients.assign(step.gradient_values().begin(), step.gradient_values().end());
   r.parameters.assign(step.parameters().begin(), step.parameters().end());
   r.evaluation = step.evaluate(tokens_of(count, vocabulary, 5, false), tokens_of(count, vocabulary, 5, true));
+}
+
+template <class Step> void record_steps_ahead(Step& step, long count, int vocabulary, run_record& r) {
+  auto begin = [&](int i) { step.begin(tokens_of(count, vocabulary, i, false), tokens_of(count, vocabulary, i, true), recorded_rate); };
+  begin(0);
+  for (int i = 0; i < recorded_steps; ++i) {
+    if (i + 1 < recorded_steps) begin(i + 1);
+    const auto result = step.end();
+    r.steps_ahead.push_back({result.loss, result.gradient_norm, result.applied});
+  }
+  r.parameters_ahead.assign(step.parameters().begin(), step.parameters().end());
 }
 
 // The name of the GPU, empty where there is none that runs this program.

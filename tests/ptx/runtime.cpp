@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
@@ -21,12 +22,17 @@
 using namespace formwork;
 
 // What a stream has still to do, or what was recorded of it.
-using work = std::vector<std::function<cudaError_t()>>;
+using work = std::deque<std::function<cudaError_t()>>;
 struct CUgraph_st { work nodes; };
 struct CUgraphExec_st { work nodes; };
 struct CUstream_st {
   work waiting;
+  std::uint64_t given = 0;  // pieces of work since the beginning, those that wait included
   std::unique_ptr<CUgraph_st> recording;
+};
+struct CUevent_st {
+  cudaStream_t of = nullptr;
+  std::uint64_t place = 0;  // in what the stream has been given
 };
 struct CUkern_st {
   struct program* of = nullptr;
@@ -73,18 +79,21 @@ CUstream_st& stream_of(cudaStream_t s) { return s == nullptr || s == cudaStreamL
 cudaError_t enqueue(cudaStream_t s, std::function<cudaError_t()> what) {
   CUstream_st& stream = stream_of(s);
   (stream.recording ? stream.recording->nodes : stream.waiting).push_back(std::move(what));
+  stream.given += !stream.recording;
   return cudaSuccess;
 }
-cudaError_t finish(CUstream_st& s) {
+// The first pieces of work that it has been given.
+cudaError_t finish(CUstream_st& s, std::uint64_t first) {
   if (s.recording) return cudaErrorStreamCaptureUnsupported;
-  work all;
-  std::swap(all, s.waiting);
-  for (auto const& w : all) {
-    if (the().broken != cudaSuccess) break;
+  while (!s.waiting.empty() && s.given - s.waiting.size() < first) {
+    const auto w = std::move(s.waiting.front());
+    s.waiting.pop_front();
+    if (the().broken != cudaSuccess) continue;
     if (const cudaError_t e = w(); e != cudaSuccess) the().broken = e;
   }
   return the().broken;
 }
+cudaError_t finish(CUstream_st& s) { return finish(s, s.given); }
 cudaError_t finish_all() {
   for (cudaStream_t s : the().streams)
     if (!s->recording) finish(*s);
@@ -332,6 +341,20 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
   return answer(cudaSuccess);
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t s) { return answer(finish(stream_of(s))); }
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) {
+  *e = new CUevent_st;
+  return answer(cudaSuccess);
+}
+cudaError_t cudaEventDestroy(cudaEvent_t e) {
+  delete e;
+  return answer(cudaSuccess);
+}
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
+  if (stream_of(s).recording) return answer(cudaErrorStreamCaptureUnsupported);
+  *e = {s, stream_of(s).given};
+  return answer(cudaSuccess);
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t e) { return answer(finish(stream_of(e->of), e->place)); }
 cudaError_t cudaStreamIsCapturing(cudaStream_t s, cudaStreamCaptureStatus* status) {
   *status = stream_of(s).recording ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
   return answer(cudaSuccess);

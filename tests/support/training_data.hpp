@@ -11,9 +11,9 @@ constexpr int training_vocabulary = 40;
 // n tokens and the targets that they have.
 struct training_data {
   std::vector<std::int32_t> tokens, targets;
-  explicit training_data(long n) {
+  explicit training_data(long n, long first = 3) {
     for (long i = 0; i < n; ++i) {
-      tokens.push_back(static_cast<std::int32_t>((i * i + 3) % training_vocabulary));
+      tokens.push_back(static_cast<std::int32_t>((i * i + first) % training_vocabulary));
       targets.push_back(static_cast<std::int32_t>((i * i * i + 1) % training_vocabulary));
     }
   }

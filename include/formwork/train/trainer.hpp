@@ -128,6 +128,22 @@ template <class Run> class trainer<Run>::session {
     p_.steps = static_cast<std::uint64_t>(t_.settings_.steps);
   }
 
+  session(session const&) = delete;
+  // A step that has begun belongs to the record, and what it became is nobody's concern who left the loop.
+  ~session() {
+    try {
+      while (!done_ && t_.step_.begun() > 0) {
+        end_step();
+        record();
+      }
+    } catch (std::exception const&) {
+    }
+    try {
+      t_.step_.forget_begun();
+    } catch (std::exception const&) {
+    }
+  }
+
   class iterator {
    public:
     using value_type = progress;
@@ -182,36 +198,53 @@ template <class Run> class trainer<Run>::session {
   }
 
   void advance() {
-    const trainer_settings& s = t_.settings_;
     if (done_ || p_.step >= p_.steps) {
       done_ = true;
       log_.reset();  // another session may go on with the record
       return;
     }
-    const auto begin = clock::now();
+    const auto begin = t_.step_.begun() > 0 ? ended_ : clock::now();
+    if (t_.step_.begun() == 0) begin_step(p_.step);
+    if constexpr (training_step<Run>::ahead > 0)
+      if (t_.settings_.ahead && !evaluates_after(p_.step + 1)) begin_step(p_.step + 1);
+    end_step();
+    ended_ = clock::now();
+    trained_ += std::chrono::duration<double>(ended_ - begin).count();
+    ++steps_here_;
+    p_.tokens_per_second = static_cast<double>(steps_here_) * static_cast<double>(Run::tokens) / trained_;
+    if (t_.settings_.peak > 0) p_.fraction_of_peak = p_.tokens_per_second * flops_per_token<Run> / t_.settings_.peak;
+    finish_step();
+  }
+
+  // What steps of these numbers, counted from 1, are followed by.
+  bool keeps_after(std::uint64_t step) const { return step == p_.steps || step % static_cast<std::uint64_t>(t_.settings_.checkpoint_every) == 0; }
+  bool evaluates_after(std::uint64_t step) const { return keeps_after(step) || step % static_cast<std::uint64_t>(t_.settings_.evaluate_every) == 0; }
+
+  // `before`: the steps before this one.
+  void begin_step(std::uint64_t before) {
     const train::token_batch batch = batches_.next();
     // Reading a window makes up to 64 KiB around it resident: 256 of them 16 MiB.
     if (split_ && (windows_ += Run::sequences) >= 256) {
       split_->release();
       windows_ = 0;
     }
+    t_.step_.begin(batch.inputs, batch.targets, static_cast<float>(rate_.rate(static_cast<long>(before))), t_.settings_.largest_norm);
+    t_.state_.data = batches_.position();
+  }
+  void end_step() {
+    const step_result result = t_.step_.end();
     p_.validation_loss = p_.gradient_norm = progress::none;
     p_.learning_rate = rate_.rate(static_cast<long>(p_.step));
-    const step_result result = t_.step_.step(batch.inputs, batch.targets, static_cast<float>(p_.learning_rate), s.largest_norm);
     p_.loss = result.loss;
     if (!std::isfinite(p_.loss)) diverge("loss", p_.loss);
     p_.gradient_norm = result.gradient_norm;
     if (!result.applied) diverge("norm of the gradients", result.gradient_norm);
-    t_.state_.data = batches_.position();
     ++p_.step;
     p_.tokens = p_.step * static_cast<std::uint64_t>(Run::tokens);
-    trained_ += std::chrono::duration<double>(clock::now() - begin).count();
-    ++steps_here_;
-    p_.tokens_per_second = static_cast<double>(steps_here_) * static_cast<double>(Run::tokens) / trained_;
-    if (s.peak > 0) p_.fraction_of_peak = p_.tokens_per_second * flops_per_token<Run> / s.peak;
-
-    const bool last = p_.step == p_.steps, keeps = last || p_.step % static_cast<std::uint64_t>(s.checkpoint_every) == 0;
-    const bool evaluates = keeps || p_.step % static_cast<std::uint64_t>(s.evaluate_every) == 0;
+  }
+  void finish_step() {
+    const trainer_settings& s = t_.settings_;
+    const bool evaluates = evaluates_after(p_.step);
     if (evaluates) {
       const auto start = clock::now();
       p_.validation_loss = p_.last_validation_loss = t_.evaluate(validation_, static_cast<std::uint64_t>(s.evaluation_windows));
@@ -225,7 +258,7 @@ template <class Run> class trainer<Run>::session {
     if (evaluations_ > 0) p_.seconds_left += left / static_cast<double>(s.evaluate_every) * evaluated_ / evaluations_;
     record();
     if (evaluates) draw();
-    if (keeps && !s.folder.empty()) {
+    if (keeps_after(p_.step) && !s.folder.empty()) {
       log_->sync();
       t_.save(file("checkpoint.safetensors"));
       kept_ = true;
@@ -272,6 +305,7 @@ template <class Run> class trainer<Run>::session {
   cosine_decay rate_;
   std::optional<train::csv_log> log_;
   progress p_;
+  clock::time_point ended_;                           // of the last step
   double trained_ = 0, evaluated_ = 0, earlier_ = 0;  // seconds
   std::uint64_t steps_here_ = 0;
   double evaluations_ = 0;

@@ -2,8 +2,10 @@
 // work on them. After construction nothing is allocated, and nothing is thrown but for bad input.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstring>
+#include <stdexcept>
 #include <vector>
 
 #include "initialize.hpp"
@@ -47,48 +49,77 @@ template <class Run> class training_step {
   // One step of training on Run::sequences sequences: tokens and targets (sequences, time). Gradients are scaled down
   // where their norm is above `largest_norm`. Throws std::invalid_argument where a number is not one of the vocabulary.
   step_result step(token_span tokens, token_span targets, float learning_rate, float largest_norm = 1.f) {
-    take(tokens, targets);
-    take_numbers(learning_rate, largest_norm);
-    session_.run(whole_step, [&] {
+    if (begun() > 0) throw std::logic_error("training_step: a step has begun already; call end() for it before step().");
+    begin(tokens, targets, learning_rate, largest_norm);
+    try {
+      return end();
+    } catch (...) {
+      settled_ = ended_ = begun_;
+      throw;
+    }
+  }
+
+  // A step in two halves: begin() hands it to the device, end() waits for the earliest that has begun. A GPU has no
+  // pause between two steps where the next one begins before the last one has ended; a CPU is done with a step when
+  // begin() returns. A step counts from its beginning: whatever else is asked of the run waits for it. One that begins
+  // behind a step under way takes that one for applied; where it was not, AdamW's bias correction is a step too far.
+  void begin(token_span tokens, token_span targets, float learning_rate, float largest_norm = 1.f) {
+    if (begun() > ahead) throw std::logic_error("training_step: " + std::to_string(ahead + 1) + " steps have begun already; call end() before begin().");
+    if (begun() == 0) begun_ = settled_ = ended_ = 0;
+    const int which = exchange_of(begun_);
+    take(which, tokens, targets);
+    take_numbers(which, learning_rate, largest_norm, updates_ + (begun_ - settled_));
+    session_.start(whole_step, which, [&] {
       launch_passes();
       launch_update();
     });
-    step_result r;
-    r.loss = mean_loss();
-    static_cast<update_result&>(r) = updated();
-    return r;
+    ++steps_;
+    ++begun_;
   }
+  step_result end() {
+    if (begun() == 0) throw std::logic_error("training_step: no step has begun; call begin() before end().");
+    if (settled_ == ended_) settle_one();
+    return results_[static_cast<std::size_t>(exchange_of(ended_++))];
+  }
+  // Steps that have begun and that nobody has called end() for, and how many of them may be behind the first one.
+  int begun() const { return static_cast<int>(begun_ - ended_); }
+  static constexpr int ahead = programs::device::session::exchanges - 1;
 
   // Mean loss in nats per token, and its gradients alone.
   float gradients(token_span tokens, token_span targets) {
-    take(tokens, targets);
+    settle();
+    take(0, tokens, targets);
     session_.run(gradients_alone, [&] { launch_passes(); });
-    return mean_loss();
+    return mean_loss(0);
   }
 
   // The first pass of gradients(), each launch through each(kernel number, launch): for timing kernels one by
   // one.
   template <class Observe> float observe_gradients(token_span tokens, token_span targets, Observe const& each) {
-    take(tokens, targets);
+    settle();
+    take(0, tokens, targets);
     observe<typename programs::training_step>(0, floats(map.gradients), each);
-    return host().losses()[0];
+    return host(0).losses()[0];
   }
 
   // One step of the optimizer on the gradients.
   update_result update(float learning_rate, float largest_norm = 1.f) {
-    take_numbers(learning_rate, largest_norm);
+    settle();
+    take_numbers(0, learning_rate, largest_norm, updates_);
     session_.run(update_alone, [&] { launch_update(); });
-    return updated();
+    ++steps_;
+    return updated(0);
   }
 
   // Mean loss in nats per token without dropout, of Run::pass_sequences sequences. Gradients are kept.
   float evaluate(token_span tokens, token_span targets) {
     check_tokens(tokens, Run::pass_tokens, Run::vocabulary, "tokens");
     check_tokens(targets, Run::pass_tokens, Run::vocabulary, "targets");
-    host().take_pass(0, tokens, targets);
-    host().random()[0] = {seed_, 0};
+    settle();
+    host(0).take_pass(0, tokens, targets);
+    host(0).random()[0] = {seed_, 0};
     session_.run(evaluation, [&] { observe<typename programs::evaluation_step>(0, floats(map.gradients), [](int, auto const& launch) { launch(); }); });
-    return host().losses()[0];
+    return host(0).losses()[0];
   }
 
   // The flat arenas as the host sees them; what lies between the entries is zero. What is written counts after commit().
@@ -98,6 +129,7 @@ template <class Run> class training_step {
   static constexpr int states = Run::optimizer_type::states;
   std::span<float> state(int number) { return view(map.states + static_cast<std::size_t>(number) * part); }
   void commit() {
+    settle();
     session_.commit(map.parameters, part);
     session_.commit(map.gradients, part);
     if constexpr (states > 0) session_.commit(map.states, static_cast<std::size_t>(states) * part);
@@ -114,12 +146,22 @@ template <class Run> class training_step {
   std::uint64_t seed() const { return seed_; }
   // Calls of update, which random numbers follow, and those that were applied, which the optimizer counts.
   long steps() const { return steps_; }
-  long updates() const { return updates_; }
+  long updates() {
+    settle();
+    return updates_;
+  }
   // Goes on with another run's arenas and numbers: then every result is that run's.
   void resume_at(std::uint64_t seed, long steps, long updates) {
+    forget_begun();
     seed_ = seed;
     steps_ = steps;
     updates_ = updates;
+  }
+
+  // Waits for the steps that have begun; nobody asks what came of them.
+  void forget_begun() {
+    settle();
+    ended_ = begun_;
   }
 
  private:
@@ -127,8 +169,12 @@ template <class Run> class training_step {
   mutable typename programs::device::session session_;
   std::uint64_t seed_ = 0;
   long steps_ = 0, updates_ = 0;
+  // Of the steps since none was under way: begun; done, and their results read; ended.
+  long begun_ = 0, settled_ = 0, ended_ = 0;
+  std::array<step_result, ahead + 1> results_;
+  static constexpr int exchange_of(long step) { return static_cast<int>(step % (ahead + 1)); }
 
-  exchange host() const { return exchange{session_.host_exchange()}; }
+  exchange host(int which) const { return exchange{session_.host_exchange(which)}; }
   exchange device() const { return exchange{session_.exchange()}; }
   float* floats(std::size_t offset) const { return reinterpret_cast<float*>(session_.memory() + offset); }
   std::byte* copies() const { return session_.memory() + map.copies; }
@@ -138,32 +184,42 @@ template <class Run> class training_step {
   }
 
   // What a recording is given and what it leaves.
-  void take(token_span tokens, token_span targets) {
+  void take(int which, token_span tokens, token_span targets) {
     check_tokens(tokens, Run::tokens, Run::vocabulary, "tokens");
     check_tokens(targets, Run::tokens, Run::vocabulary, "targets");
     for (long pass = 0; pass < Run::passes; ++pass) {
       const auto at = static_cast<std::size_t>(pass * Run::pass_tokens), count = static_cast<std::size_t>(Run::pass_tokens);
-      host().take_pass(pass, tokens.subspan(at, count), targets.subspan(at, count));
-      host().random()[pass] = {seed_, static_cast<std::uint32_t>(steps_ * Run::passes + pass)};
-      host().factor(pass)[0] = pass > 0 && pass == Run::passes - 1 ? 1.f / static_cast<float>(Run::passes) : 1.f;
+      host(which).take_pass(pass, tokens.subspan(at, count), targets.subspan(at, count));
+      host(which).random()[pass] = {seed_, static_cast<std::uint32_t>(steps_ * Run::passes + pass)};
+      host(which).factor(pass)[0] = pass > 0 && pass == Run::passes - 1 ? 1.f / static_cast<float>(Run::passes) : 1.f;
     }
   }
-  void take_numbers(float learning_rate, float largest_norm) {
-    const auto all = optimizer::numbers_of(learning_rate, updates_ + 1, largest_norm);
-    std::copy(all.begin(), all.end(), host().numbers());
+  void take_numbers(int which, float learning_rate, float largest_norm, long updates_before) {
+    const auto all = optimizer::numbers_of(learning_rate, updates_before + 1, largest_norm);
+    std::copy(all.begin(), all.end(), host(which).numbers());
   }
-  float mean_loss() const {
+  float mean_loss(int which) const {
     float total = 0;
-    for (long pass = 0; pass < Run::passes; ++pass) total += host().losses()[pass];
+    for (long pass = 0; pass < Run::passes; ++pass) total += host(which).losses()[pass];
     return total / static_cast<float>(Run::passes);
   }
-  update_result updated() {
+  update_result updated(int which) {
     update_result r;
-    r.gradient_norm = std::sqrt(host().square_sum()[0]);
+    r.gradient_norm = std::sqrt(host(which).square_sum()[0]);
     r.applied = std::isfinite(r.gradient_norm);
-    ++steps_;
     if (r.applied) ++updates_;
     return r;
+  }
+  void settle_one() {
+    const int which = exchange_of(settled_);
+    session_.wait(which);
+    step_result& r = results_[static_cast<std::size_t>(which)];
+    static_cast<update_result&>(r) = updated(which);
+    r.loss = mean_loss(which);
+    ++settled_;
+  }
+  void settle() {
+    while (settled_ < begun_) settle_one();
   }
 
   void launch_passes() {

@@ -124,6 +124,7 @@ inline double tensor_core_peak() {
 class runtime {
  public:
   using graph = cudaGraphExec_t;
+  using event = cudaEvent_t;
 
   runtime() = default;
   runtime(runtime const&) = delete;
@@ -191,6 +192,16 @@ class runtime {
   void copy_to_device(void* to, const void* from, std::size_t bytes) { detail::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "cudaMemcpyAsync"); }
   void copy_to_host(void* to, const void* from, std::size_t bytes) { detail::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "cudaMemcpyAsync"); }
   void wait() { detail::check(cudaStreamSynchronize(stream_), "a step"); }
+
+  event make_event() {
+    event e = nullptr;
+    detail::check(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), "cudaEventCreate");
+    return e;
+  }
+  void release_event(event e) noexcept { cudaEventDestroy(e); }
+  // It comes when what the stream has been given so far is done, or has failed.
+  void record(event e) { detail::check(cudaEventRecord(e, stream_), "cudaEventRecord"); }
+  void wait(event e) { detail::check(cudaEventSynchronize(e), "a step"); }
 
   // Thread-local: other threads of the program may call CUDA meanwhile.
   void begin_recording() { detail::check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture"); }

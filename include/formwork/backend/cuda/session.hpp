@@ -1,9 +1,11 @@
 // session: the memory of a run on a GPU and its recorded launches. A recording becomes a CUDA graph when it first runs:
-// the exchange goes up, the launches follow each other, the exchange comes back, and starting it again is one call.
+// the exchange goes up, the launches follow each other, the exchange comes back, and starting it again is one call. There
+// are two exchanges on the host, each with graphs of its own: one is filled while a graph runs with the other.
 // Runtime names the functions of the CUDA runtime that are needed (runtime.hpp; the tests have a stand-in).
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -79,16 +81,18 @@ template <class Runtime> class checked_launches {
 template <class Runtime> class session {
  public:
   static constexpr bool on_host = false;
+  static constexpr int exchanges = 2;
   using options = session_options;
 
-  // Device memory of zeros, and an exchange that the host writes and reads in pinned memory. Throws cuda_error: no GPU,
+  // Device memory of zeros, and exchanges that the host writes and reads in pinned memory. Throws cuda_error: no GPU,
   // one that this program was not compiled for, too little memory, a stream that will not do.
   session(std::size_t memory_bytes, std::size_t exchange_bytes, int recordings, options const& given = {})
-      : checks_(given.check_each_launch), memory_bytes_(memory_bytes), exchange_bytes_(exchange_bytes), recordings_(static_cast<std::size_t>(recordings)) {
+      : checks_(given.check_each_launch), memory_bytes_(memory_bytes), exchange_bytes_(exchange_bytes), recordings_(static_cast<std::size_t>(recordings) * exchanges) {
     runtime_.open(memory_bytes + exchange_bytes, given);
     memory_ = {runtime_, runtime_.allocate(memory_bytes)};
     exchange_ = {runtime_, runtime_.allocate(exchange_bytes)};
-    host_exchange_ = {runtime_, runtime_.allocate_pinned(exchange_bytes)};
+    host_exchanges_ = {runtime_, runtime_.allocate_pinned(exchanges * host_exchange_bytes())};
+    for (auto& e : ends_) e = {runtime_, runtime_.make_event()};
     detail::check_alignment(memory());
     detail::check_alignment(exchange());
     runtime_.clear(memory(), memory_bytes);
@@ -100,29 +104,45 @@ template <class Runtime> class session {
 
   std::byte* memory() const { return static_cast<std::byte*>(memory_.get().begin); }
   std::byte* exchange() const { return static_cast<std::byte*>(exchange_.get().begin); }
-  std::byte* host_exchange() const { return static_cast<std::byte*>(host_exchange_.get().begin); }
+  std::byte* host_exchange(int which = 0) const {
+    return static_cast<std::byte*>(host_exchanges_.get().begin) + static_cast<std::size_t>(which) * host_exchange_bytes();
+  }
   void* queue() const { return runtime_.queue(); }
 
   // A recording that fails is made anew by the next run. Every function that follows throws cuda_error.
   template <class Launches> void run(int recording, Launches const& launches) {
+    start(recording, 0, launches);
+    wait(0);
+  }
+  // The same in two halves, with the exchange `which`. Between them the host leaves that exchange alone; what it starts
+  // meanwhile follows on the GPU.
+  template <class Launches> void start(int recording, int which, Launches const& launches) {
     runtime_.enter();
-    auto& [graph, nodes] = recordings_[static_cast<std::size_t>(recording)];
+    auto& [graph, nodes] = recordings_[static_cast<std::size_t>(recording * exchanges + which)];
     if (!graph && !checks_) {
       detail::open_recording open(runtime_);
-      enqueue(launches);
+      enqueue(which, launches);
       graph = {runtime_, open.end(nodes)};
     }
     views_.clear();  // what launches change is read again
     if (checks_) {
       detail::checked_launches now(runtime_);
-      enqueue(launches);
+      enqueue(which, launches);
     } else {
       runtime_.start(graph.get());
     }
-    runtime_.wait();
+    runtime_.record(end_of(which));
+  }
+  void wait(int which) {
+    runtime_.enter();
+    runtime_.wait(end_of(which));
   }
   // Launches, and the two copies of the exchange; 0 before the first run.
-  long nodes(int recording) const { return recordings_[static_cast<std::size_t>(recording)].nodes; }
+  long nodes(int recording) const {
+    long n = 0;
+    for (int which = 0; which < exchanges; ++which) n = std::max(n, recordings_[static_cast<std::size_t>(recording * exchanges + which)].nodes);
+    return n;
+  }
 
   std::byte* view(std::size_t offset, std::size_t bytes) {
     runtime_.enter();
@@ -154,23 +174,29 @@ template <class Runtime> class session {
  private:
   using device_memory = detail::given<Runtime, memory_block, &Runtime::release>;
   using pinned_memory = detail::given<Runtime, memory_block, &Runtime::release_pinned>;
+  using event = detail::given<Runtime, typename Runtime::event, &Runtime::release_event>;
   struct recorded {
     detail::given<Runtime, typename Runtime::graph, &Runtime::release_graph> graph;
     long nodes = 0;
   };
   struct range { std::size_t begin, end; };
 
-  template <class Launches> void enqueue(Launches const& launches) {
-    runtime_.copy_to_device(exchange(), host_exchange(), exchange_bytes_);
+  // No two share a cache line.
+  std::size_t host_exchange_bytes() const { return (exchange_bytes_ + 255) / 256 * 256; }
+  typename Runtime::event end_of(int which) const { return ends_[static_cast<std::size_t>(which)].get(); }
+
+  template <class Launches> void enqueue(int which, Launches const& launches) {
+    runtime_.copy_to_device(exchange(), host_exchange(which), exchange_bytes_);
     launches();
-    runtime_.copy_to_host(host_exchange(), exchange(), exchange_bytes_);
+    runtime_.copy_to_host(host_exchange(which), exchange(), exchange_bytes_);
   }
 
   Runtime runtime_;  // outlives what it has given
   bool checks_;
   std::size_t memory_bytes_, exchange_bytes_;
   device_memory memory_, exchange_;
-  pinned_memory host_exchange_;
+  pinned_memory host_exchanges_;
+  std::array<event, exchanges> ends_;  // of what was last started with each exchange
   std::vector<recorded> recordings_;
   std::unique_ptr<std::byte[]> mirror_;  // the memory as the host sees it; only viewed parts are ever touched
   std::vector<range> views_;
