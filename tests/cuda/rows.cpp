@@ -2,6 +2,7 @@
 #include "cuda/check.hpp"
 #include "formwork/formwork.hpp"
 #include "support/rows_functions.hpp"
+#include "support/steep.hpp"
 
 using namespace formwork;
 using namespace formwork::testing;
@@ -63,6 +64,11 @@ TEST_CASE("rows: what is kept from one walk along a row to the next, and what is
   STATIC_REQUIRE((first_kernel<softmax_of>::type::kept == 2 && first_kernel<softmax_of>::type::streams));
   STATIC_REQUIRE((!first_kernel<softmax_of>::streamed.keeps && first_kernel<softmax_of>::type::scratch_bytes == 0));
   check_on_emulator<softmax_of>(f32_tolerance(400));
+  // The sum of exponentials is taken with the maximum, and from -infinity on.
+  STATIC_REQUIRE((first_kernel<softmax_of>::type::stages == 3 && first_kernel<softmax_of>::type::walked_stages::size() == 2));
+  using steep_of = values_of<steep<9000, 256>, one<shape<1, 20001>>, numbers<shape<3, 20001>>>;
+  STATIC_REQUIRE((first_kernel<steep_of>::type::walked_stages::size() == 2));
+  check_on_emulator<steep_of>(f32_tolerance(400));
   // A sine that is compared with the largest one.
   STATIC_REQUIRE((first_kernel<largest_of>::type::kept == 1 && first_kernel<largest_of>::streamed.keeps && first_kernel<largest_of>::type::scratch_bytes > 0));
   check_on_emulator<largest_of>(f32_tolerance(200));

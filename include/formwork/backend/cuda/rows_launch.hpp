@@ -51,6 +51,13 @@ struct rows_shape<Rows, Columns, Stages, RowReductions, ColumnReductions, Kept, 
   // Their slots: of those that are known after stage S, and of those down the columns.
   template <int S> using row_sums = slots_where<(is_row_reduction(I::what) && I::stage == S)...>;
   using column_sums = typename formwork::column_results<tape<I...>>::slots;
+  // The maximum whose walk a sum of exponentials shares, or -1, and the sums that share it (tape_stages.hpp). A stage whose
+  // sums are all taken before has no walk.
+  template <int K> static constexpr int maximum_beside() { return streams ? streamed_tape<tape<I...>>::value.maximum[K] : -1; }
+  template <int M> using sums_beside = std::conditional_t<streams, typename streamed_tape<tape<I...>>::template sums_beside<M>::type, std::integer_sequence<int>>;
+  template <int S> static constexpr bool walks = streamed_tape<tape<I...>>::template slots<S>::type::size() > 0;
+  template <int... S> static slots_where<walks<S>...> walked(std::integer_sequence<int, S...>);
+  using walked_stages = decltype(walked(std::make_integer_sequence<int, Stages>{}));
   // Stages that end in sums along the row.
   static constexpr int sum_stages() {
     int n = 0;
@@ -95,11 +102,19 @@ template <class Shape, class... I> struct rows_launch {
     T column[Shape::column_results > 0 && !Shape::streams ? Shape::column_results : 1][width];
 
     template <class N, int K, class At> FORMWORK_DEVICE void accumulate(T const (&v)[width], At const& at) {
-      if constexpr (is_row_reduction(N::what)) {
+      if constexpr (Shape::template maximum_beside<K>() >= 0) {
         constexpr int r = Shape::template row_ordinal<K>();
+        const T from = finite(row[Shape::template row_ordinal<Shape::template maximum_beside<K>()>()]);
+        FORMWORK_UNROLL
+        for (int w = 0; w < width; ++w)
+          if (at.holds(w)) row[r] += exponential(v[w] - from);
+      } else if constexpr (is_row_reduction(N::what)) {
+        constexpr int r = Shape::template row_ordinal<K>();
+        [[maybe_unused]] const T before = row[r];
         FORMWORK_UNROLL
         for (int w = 0; w < width; ++w)
           if (at.holds(w)) row[r] = combine<N>(row[r], v[w]);
+        scale(before, finite(row[r]), typename Shape::template sums_beside<K>{});
       } else if constexpr (is_column_reduction(N::what)) {
         constexpr int c = Shape::template column_ordinal<K>();
         FORMWORK_UNROLL
@@ -118,6 +133,17 @@ template <class Shape, class... I> struct rows_launch {
           if (at.holds(w)) Shape::kept_row(scratch, group, N::argument)[at.of(w / s.vector) + w % s.vector] = v[w];
       }
     }
+    // Sums of exp(x - from), as sums of exp(x - to).
+    template <int... K> FORMWORK_DEVICE void scale([[maybe_unused]] T from, [[maybe_unused]] T to, std::integer_sequence<int, K...>) {
+      if constexpr (sizeof...(K) > 0) {
+        const T factor = exponential(from - to);
+        ((row[Shape::template row_ordinal<K>()] *= factor), ...);
+      }
+    }
+    // Where all elements so far are -infinity, their exponentials are zeros all the same.
+    FORMWORK_DEVICE static T finite(T maximum) { return maximum == -std::numeric_limits<T>::infinity() ? T(0) : maximum; }
+    FORMWORK_DEVICE static T exponential(T x) { return ops::exp::value(x); }
+
     template <class N, class At> FORMWORK_DEVICE void recall(T (&v)[width], At const& at) {
       FORMWORK_UNROLL
       for (int w = 0; w < width; ++w)
@@ -183,13 +209,34 @@ template <class Shape, class... I> struct rows_launch {
   template <int S, class Lane, class Context>
   FORMWORK_DEVICE static void stream(Lane const& lane, Context const& a, row_t& row, pointers& p, sums& extras, int member, bool there) {
     runner::rows::template run_without_stores<S>(a, row, p);
-    start_rows(extras, row_sums<S>{});
-    for (long pass = 0; pass < s.passes; ++pass) {
-      slots here;
-      const columns_t at = columns_of(member, pass, there);
-      runner::template run<S, false>(a, row, here, p, at, extras);
+    if constexpr (Shape::template walks<S>) {
+      start_walk(extras, row_sums<S>{});
+      for (long pass = 0; pass < s.passes; ++pass) {
+        slots here;
+        const columns_t at = columns_of(member, pass, there);
+        runner::template run<S, false>(a, row, here, p, at, extras);
+      }
+      finish_walk(lane, row, extras, row_sums<S>{});
     }
-    finish_rows(lane, row, extras, row_sums<S>{});
+  }
+
+  // With the sums that are taken beside a maximum.
+  template <int... K> FORMWORK_DEVICE static void start_walk(sums& extras, std::integer_sequence<int, K...> known) {
+    start_rows(extras, known);
+    (start_rows(extras, typename Shape::template sums_beside<K>{}), ...);
+  }
+  template <class Lane, int... K>
+  FORMWORK_DEVICE static void finish_walk(Lane const& lane, row_t& row, sums& extras, std::integer_sequence<int, K...> known) {
+    finish_rows(lane, row, extras, known);
+    (finish_beside<K>(lane, row, extras, typename Shape::template sums_beside<K>{}), ...);
+  }
+  template <int M, class Lane, int... K>
+  FORMWORK_DEVICE static void finish_beside(Lane const& lane, row_t& row, sums& extras, std::integer_sequence<int, K...> beside) {
+    if constexpr (sizeof...(K) > 0) {
+      // Of a whole row of -infinity the result is NaN, as exp(x - m) is; of a part, zero.
+      extras.scale(extras.row[Shape::template row_ordinal<M>()], Shape::splits ? sums::finite(row.f[M]) : row.f[M], beside);
+      finish_rows(lane, row, extras, beside);
+    }
   }
 
   template <int... K> FORMWORK_DEVICE static void start_rows(sums& extras, std::integer_sequence<int, K...>) {

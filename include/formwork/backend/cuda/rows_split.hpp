@@ -1,7 +1,7 @@
 // Few long rows on a GPU: parts of a row are blocks of their own, with one launch for each stage of the tape. A block walks
 // along its part and leaves its part of the stage's sums (and maxima) in scratch; in the launches that follow, every warp
 // adds up the parts of the stages before, the same few numbers in the same order, and so has the row's values without
-// waiting for anybody. So a full reduction takes two launches: parts, end; softmax three: maximum, sum, result.
+// waiting for anybody. So a full reduction takes two launches: parts, end; softmax, too: maximum and sum, result.
 // gpu_rows_split_for says which rows are split.
 #pragma once
 
@@ -36,10 +36,13 @@ template <class Shape, class... I> struct rows_known {
     constexpr int parts = static_cast<int>(Shape::split.parts);
     const T* of = Shape::part_results(a.scratch, number, Shape::template row_ordinal<K>());
     T v = neutral<T, N>();
+    constexpr int m = Shape::template maximum_beside<K>();
     FORMWORK_UNROLL
     for (int k = 0; k < (parts + warp - 1) / warp; ++k) {
       const int part = k * warp + lane.thread() % warp;
-      if (part < parts) v = combine<N>(v, of[part]);
+      if (part >= parts) continue;
+      if constexpr (m >= 0) v += of[part] * ops::exp::value(Shape::part_results(a.scratch, number, Shape::template row_ordinal<m>())[part] - row.f[m]);
+      else v = combine<N>(v, of[part]);
     }
     row.f[K] = combine_lanes<N, warp>(lane, v);
   }
@@ -86,7 +89,7 @@ template <class Shape, int Stage, class... I> struct rows_part_launch : rows_lau
     pointers p;
     rows_known<Shape, I...>::template run<Stage>(lane, a, number, row, p);
     sums extras{{a.scratch, number, {}, {}}};
-    whole::start_rows(extras, row_sums{});
+    whole::start_walk(extras, row_sums{});
     constexpr long filled = Shape::columns / (static_cast<long>(whole::block_threads) * whole::width);  // passes
     const long begin = part * Shape::split.passes_each, end = begin + Shape::split.passes_each < filled ? begin + Shape::split.passes_each : filled;
     for (long pass = begin; pass < end; ++pass) {
@@ -99,7 +102,7 @@ template <class Shape, int Stage, class... I> struct rows_part_launch : rows_lau
         runner::template run<Stage, false>(a, row, here, p, whole::columns_of(lane.thread(), filled, true), extras);
       }
     if constexpr (reduces) {
-      whole::finish_rows(lane, row, extras, row_sums{});
+      whole::finish_walk(lane, row, extras, row_sums{});
       if (lane.thread() == 0) leave(a, number, part, row, row_sums{});
     }
     if constexpr (stores_rows) {
@@ -109,8 +112,8 @@ template <class Shape, int Stage, class... I> struct rows_part_launch : rows_lau
   }
 
  private:
-  template <class Context, int... K> FORMWORK_DEVICE static void leave(Context const& a, long number, long part, row_t const& row, std::integer_sequence<int, K...>) {
-    ((Shape::part_results(a.scratch, number, Shape::template row_ordinal<K>())[part] = row.f[K]), ...);
+  template <class Context, int... K> FORMWORK_DEVICE static void leave([[maybe_unused]] Context const& a, [[maybe_unused]] long number, [[maybe_unused]] long part, [[maybe_unused]] row_t const& row, std::integer_sequence<int, K...>) {
+    ((Shape::part_results(a.scratch, number, Shape::template row_ordinal<K>())[part] = row.f[K], leave(a, number, part, row, typename Shape::template sums_beside<K>{})), ...);
   }
 };
 
@@ -130,8 +133,8 @@ template <class Shape, class... I> struct rows_end_launch {
 };
 
 // The launches of a kernel whose rows are split. Columns: the launch that adds up partial column sums.
-template <class Shape, class Stages, class Columns, class... I> struct split_rows;
-template <class Shape, int... S, class Columns, class... I> struct split_rows<Shape, std::integer_sequence<int, S...>, Columns, I...> {
+template <class Shape, class Stages, class Columns, class... I> struct split_rows_in;
+template <class Shape, int... S, class Columns, class... I> struct split_rows_in<Shape, std::integer_sequence<int, S...>, Columns, I...> {
   template <class... More> using parts_and = launch_list<rows_part_launch<Shape, S, I...>..., More...>;
   using end = rows_end_launch<Shape, I...>;
   static constexpr bool ends_apart = rows_part_launch<Shape, Shape::stages - 1, I...>::ends_apart;
@@ -139,6 +142,7 @@ template <class Shape, int... S, class Columns, class... I> struct split_rows<Sh
   using type = std::conditional_t<ends_apart, std::conditional_t<adds_columns, parts_and<end, Columns>, parts_and<end>>,
                                   std::conditional_t<adds_columns, parts_and<Columns>, parts_and<>>>;
 };
+template <class Shape, class Columns, class... I> using split_rows = typename split_rows_in<Shape, typename Shape::walked_stages, Columns, I...>::type;
 
 }  // namespace detail
 

@@ -160,15 +160,25 @@ template <class T, class Arguments, class... I> struct element_runner<T, Argumen
       if (N::what == opcode::place && !p.data[N::argument]) return;
       store<N>(row, here, p, at);
     } else if constexpr (reduction || (N::what == opcode::keep && !Kept)) {
+      constexpr int from = reduced_slot<Kept, N, K>();
       T v[Columns::width];
       FORMWORK_UNROLL
-      for (int w = 0; w < Columns::width; ++w) v[w] = static_cast<T>(value<N::template in<0>()>(row, here, w));
+      for (int w = 0; w < Columns::width; ++w) v[w] = static_cast<T>(value<from>(row, here, w));
       extras.template accumulate<N, K>(v, at);
     } else if constexpr (N::what == opcode::recall && !Kept) {
       extras.template recall<N>(here.f[N::template in<0>()], at);
     }
   }
 
+  // What a reduction is given: its operand; of a sum beside a maximum what the maximum is given.
+  template <bool Kept, class N, int K> static constexpr int reduced_slot() {
+    if constexpr (Kept) return N::template in<0>();
+    else {
+      constexpr int m = detail::streamed_tape<tape<I...>>::value.maximum[K];
+      if constexpr (m >= 0) return traits::template instruction<m>::template in<0>();
+      else return N::template in<0>();
+    }
+  }
   template <class N, class Columns> FORMWORK_DEVICE static long offset_of(Columns const& at, int w) {
     return argument_at<Arguments, N::argument>::column::offset(at.of(w / Columns::vector) + w % Columns::vector);
   }

@@ -2,12 +2,17 @@
 // from one walk to the next, as a CPU wants it; a GPU computes it again, because its arithmetic is cheaper than eight bytes
 // to and from memory. What is kept all the same: a value that is compared with its own maximum, which it must equal bit by bit,
 // and what is wanted after the first results are written, perhaps over what it is computed from.
+//
+// The sum of exp(x - m), where m is the maximum of x, is taken in the walk that finds m: a thread scales its sum down
+// whenever its maximum grows (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018, algorithm 3).
 #pragma once
 
 #include <concepts>
 
 #include "../../kernels/tape_traits.hpp"
 #include "../../ops/equal.hpp"
+#include "../../ops/exp.hpp"
+#include "../../ops/subtract.hpp"
 
 namespace formwork::gpu::detail {
 
@@ -17,18 +22,37 @@ template <class... I> struct streamed_tape<tape<I...>> {
   struct table {
     unsigned stages[sizeof...(I) + 1]{};  // of each element-level instruction and each reduction; bit s: runs in stage s
     bool keeps = false;
+    int maximum[sizeof...(I) + 1]{};  // of a sum that is taken in the walk of a maximum: the slot of that one; else -1
   };
 
  private:
-  struct entry { opcode what; unsigned evaluated; bool row, equal; int inputs; int in[max_operands + 1]; };
-  template <class N, int... J> static constexpr entry entry_of(std::integer_sequence<int, J...>) { return {N::what, N::evaluated, N::at == level::row, std::same_as<typename N::op, ops::equal>, N::inputs, {operand_slot<N, J>()...}}; }
+  enum class kind { other, equal, exp, subtract };
+  template <class Op> static constexpr kind kind_of = std::same_as<Op, ops::equal> ? kind::equal : std::same_as<Op, ops::exp> ? kind::exp : std::same_as<Op, ops::subtract> ? kind::subtract : kind::other;
+  struct entry { opcode what; unsigned evaluated; bool row; kind op; int inputs; int in[max_operands + 1]; };
+  template <class N, int... J> static constexpr entry entry_of(std::integer_sequence<int, J...>) { return {N::what, N::evaluated, N::at == level::row, kind_of<typename N::op>, N::inputs, {operand_slot<N, J>()...}}; }
 
-  static constexpr table make() {
+  // The maximum m of x, where slot k sums exp(x - m) in the walk that follows; else -1.
+  static constexpr int maximum_of(entry const* all, int k) {
+    if (all[k].what != opcode::reduce_sum) return -1;
+    entry const& e = all[all[k].in[0]];
+    if (e.row || e.what != opcode::map || e.op != kind::exp) return -1;
+    entry const& difference = all[e.in[0]];
+    if (difference.row || difference.what != opcode::map || difference.op != kind::subtract) return -1;
+    const int x = difference.in[0], m = difference.in[1];
+    return all[m].what == opcode::reduce_maximum && all[m].in[0] == x && all[k].evaluated == all[m].evaluated * 2 ? m : -1;
+  }
+
+  static constexpr table make(bool online) {
     const entry all[sizeof...(I) + 1] = {entry_of<I>(std::make_integer_sequence<int, max_operands + 1>{})..., {}};
     unsigned written = 0;  // after the stages in which elements are first stored
     for (int k = 0; k < size; ++k)
       if ((all[k].what == opcode::store || all[k].what == opcode::place) && !all[k].row) written |= ~(all[k].evaluated * 2 - 1);
     table t;
+    unsigned freed = 0;  // the stages whose sums are taken in the ones before
+    for (int k = 0; k < size; ++k) {
+      t.maximum[k] = online ? maximum_of(all, k) : -1;
+      if (t.maximum[k] >= 0) freed |= all[k].evaluated;
+    }
     unsigned wanted[sizeof...(I) + 1]{};  // by what is computed again
     int recall[sizeof...(I) + 1]{};
     for (int k = size - 1; k >= 0; --k) {  // what an instruction reads comes before it
@@ -38,7 +62,7 @@ template <class... I> struct streamed_tape<tape<I...>> {
         bool reduced = false, compared = false;
         for (int j = 0; j < size; ++j) {
           reduced = reduced || (is_maximum(all[j].what) && all[j].in[0] == from);
-          compared = compared || (all[j].equal && (all[j].in[0] == from || all[j].in[1] == from));
+          compared = compared || (all[j].op == kind::equal && (all[j].in[0] == from || all[j].in[1] == from));
         }
         if (!(reduced && compared) && (wanted[from] & n.evaluated & written) == 0) continue;
         t.keeps = true;
@@ -46,19 +70,28 @@ template <class... I> struct streamed_tape<tape<I...>> {
         recall[from] = k;
       } else if (n.what == opcode::keep) {
         if (recall[from] > 0) t.stages[k] = n.evaluated;
+      } else if (t.maximum[k] >= 0) {
+        t.stages[k] = all[t.maximum[k]].evaluated;
       } else if (!n.row || is_row_reduction(n.what)) {
-        t.stages[k] = n.evaluated | (recall[k] > 0 ? 0 : wanted[k]);
+        const bool result = is_row_reduction(n.what) || is_column_reduction(n.what) || n.what == opcode::store || n.what == opcode::place;
+        t.stages[k] = result || recall[k] > 0 ? n.evaluated : wanted[k];
         for (int j = 0; j < n.inputs; ++j) wanted[n.in[j]] |= t.stages[k];
       }
     }
+    if (!freed) return t;
+    for (int k = 0; k < size; ++k)
+      if (t.stages[k] & freed) return make(false);  // that walk is taken in any case
     return t;
   }
 
  public:
-  static constexpr table value = make();
+  static constexpr table value = make(true);
   // The slots that run in a stage.
   template <int Stage, class Numbers = std::make_integer_sequence<int, size>> struct slots;
   template <int Stage, int... K> struct slots<Stage, std::integer_sequence<int, K...>> { using type = slots_where<(value.stages[K] >> Stage & 1u) != 0 ...>; };
+  // Those that are sums taken in the walk of the maximum at slot M.
+  template <int M, class Numbers = std::make_integer_sequence<int, size>> struct sums_beside;
+  template <int M, int... K> struct sums_beside<M, std::integer_sequence<int, K...>> { using type = slots_where<(value.maximum[K] == M)...>; };
 };
 
 }  // namespace formwork::gpu::detail
