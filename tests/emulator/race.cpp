@@ -1,7 +1,8 @@
 // Kernels whose every lane is a fibre of its own to ThreadSanitizer: a layer norm across warps with an embedding's
-// gradient, which is added in runs, a full reduction split over blocks, a product, one that computes its operands, and
-// attention with its gradients, that of a table among them. `emulator_race PROGRAM` must be clean; with the name of a kernel and
-// the number of a barrier, that barrier of that kernel is dropped and the sanitizer must report the race with its line.
+// gradient, which is added in runs, that of a table which is too large for a map, a full reduction split over blocks, a product,
+// one that computes its operands, and attention with its gradients, that of a table among them. `emulator_race PROGRAM` must be
+// clean; with the name of a kernel and the number of a barrier, that barrier of that kernel is dropped and the sanitizer must
+// report the race with its line.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -19,6 +20,12 @@ namespace {
 using norm_module = two<shape<6, 600>, shape<600>>;
 struct norm {
   constexpr auto operator()(auto const& m, auto const& in) const { return mean<>(square(standardize<-1>(gather(m.a, in.i)) * m.b)); }
+};
+
+// 600 updates are three runs; the map of their places would be larger than sums and table together.
+using narrow_module = one<shape<1500, 1>>;
+struct narrow {
+  constexpr auto operator()(auto const& m, auto const& in) const { return mean<>(square(gather(m.a, in.i))); }
 };
 
 struct squares {
@@ -54,7 +61,7 @@ template <class Source> void run(emulator::settings how) {
   using step_t = step<program, emulator::device<>>;
   std::vector<float> parameters(static_cast<std::size_t>(program::value.parameter_elements)), gradients(parameters.size());
   for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i] = static_cast<float>(i % 17) / 8 - 1;
-  std::vector<std::int32_t> indices(300);
+  std::vector<std::int32_t> indices(600);
   for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<std::int32_t>(i * i % 6);
   arena workspace(step_t::workspace_bytes);
   float loss = 0;
@@ -67,11 +74,12 @@ template <class Source> void run(emulator::settings how) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2 && argc != 4) return std::fputs("emulator_race norm|squares|product|prologue|attention|tables [KERNEL BARRIER]\n", stderr), 2;
+  if (argc != 2 && argc != 4) return std::fputs("emulator_race norm|narrow|squares|product|prologue|attention|tables [KERNEL BARRIER]\n", stderr), 2;
   emulator::settings how{.seed = 3, .sanitize = true};
   if (argc == 4) how.wrong = emulator::fault::drop_barrier, how.only = argv[2], how.at = std::atoi(argv[3]);
   try {
     if (std::strcmp(argv[1], "norm") == 0) run<gradients_of<norm, norm_module, indices<shape<300>>>>(how);
+    else if (std::strcmp(argv[1], "narrow") == 0) run<gradients_of<narrow, narrow_module, indices<shape<600>>>>(how);
     else if (std::strcmp(argv[1], "squares") == 0) run<values_of<squares, one<shape<1 << 17>>>>(how);
     else if (std::strcmp(argv[1], "product") == 0) run<values_of<product, product_module>>(how);
     else if (std::strcmp(argv[1], "prologue") == 0) run<with_prologues<values_of<product, product_module>>>(how);

@@ -40,6 +40,7 @@ std::vector<checked_program> rows_skeletons() {
           checked<lowered<norm_of<9, 33>, dtype::f16>>("norm in f16, odd rows", 4 * 0x1p-11),
           checked<gradients_of<soft, one<shape<1, 1030>>, numbers<shape<3, 1030>>>>("softmax", f32_tolerance(1000)),
           checked<gradients_of<embedding_loss, one<shape<13, 40>>, indices<shape<600>>>>("embedding", f32_tolerance(600), {.integer_limit = 13}),
+          checked<gradients_of<embedding_loss, one<shape<1500, 1>>, indices<shape<700>>>>("embedding, too large for a map", f32_tolerance(700), {.integer_limit = 50}),
           checked<gradients_of<thinned, one<shape<16>>, numbers<shape<12, 16>>>>("random numbers", f32_tolerance(100)),
           checked<values_of<angles, nothing, numbers<shape<3, 100>>>>("sines and cosines", f32_tolerance(2)),
           checked<of_two<dot, dtype::f32, shape<more>>>("a sum of many", f32_tolerance(200)),

@@ -1,7 +1,7 @@
 // The skeleton `scatter` on a GPU: rows of updates added into rows of a table, without atomics and in an order that the
 // updates' order alone decides. The updates are cut into runs; the updates of one table row in a run are added in their order,
 // by the block of the first of them, and the runs' sums in theirs, by the block of the first one of all. So a row that is
-// wanted often, as the embedding of a space among bytes, keeps many blocks busy.
+// wanted often, as the embedding of a space among bytes, keeps many blocks busy. A map says where in each run that block is.
 #pragma once
 
 #include "execute.hpp"
@@ -14,7 +14,7 @@ template <long TableRows, class Index> FORMWORK_DEVICE int clamped(Index i) {
   return static_cast<int>(i < 0 ? 0 : static_cast<long>(i) >= TableRows ? TableRows - 1 : static_cast<long>(i));
 }
 
-// Updates of one run: a block looks through all of them, and through one number for each run.
+// Updates of one run: a block looks through all of them, and through the map's positions of its row, one for each run.
 constexpr int scatter_run(long rows) {
   int run = 256;
   while (rows > static_cast<long>(run) * 4096) run *= 2;
@@ -31,9 +31,21 @@ template <long TableRows, long Rows, long Columns, class T, dtype UpdateType, dt
   // Of more than one run: the sum of the updates that the block of update i has added, [Rows, Columns], and their table row,
   // or -1 where the block of another one has.
   static constexpr std::size_t sum_bytes = runs > 1 ? sizeof(T) * static_cast<std::size_t>(Rows * Columns) : 0;
-  static constexpr std::size_t scratch_bytes = runs > 1 ? sum_bytes + sizeof(int) * static_cast<std::size_t>(Rows) : 0;
+  static constexpr std::size_t added_bytes = runs > 1 ? sizeof(int) * static_cast<std::size_t>(Rows) : 0;
+  // The map, [TableRows, runs]: the position in its run of the update whose block has added the row there. Nobody clears it: the
+  // other places hold anything. There is one if it at most doubles what the kernel works on anyway, the sums and the table;
+  // where it would be larger (a large table of few columns) a block looks through all of `added`, Rows numbers and not runs.
+  using position = std::uint16_t;
+  static_assert(run - 1 <= 0xffff, "a position in a run has 16 bits");
+  static constexpr std::size_t all_places = sizeof(position) * static_cast<std::size_t>(TableRows) * static_cast<std::size_t>(runs);
+  static constexpr bool mapped = runs > 1 && all_places <= sum_bytes + sizeof(T) * static_cast<std::size_t>(TableRows * Columns);
+  static constexpr std::size_t scratch_bytes = sum_bytes + added_bytes + (mapped ? all_places : 0);
+  // One behind the other, the widest type first: each begins at a multiple of its own size.
   FORMWORK_DEVICE static T* sums(void* scratch) { return static_cast<T*>(scratch); }
   FORMWORK_DEVICE static int* added(void* scratch) { return reinterpret_cast<int*>(static_cast<std::byte*>(scratch) + sum_bytes); }
+  FORMWORK_DEVICE static position* places(void* scratch, int row) {
+    return reinterpret_cast<position*>(static_cast<std::byte*>(scratch) + sum_bytes + added_bytes) + static_cast<long>(row) * runs;
+  }
 };
 
 // The k in [first, end) for which a condition holds, in their order, and how many; it holds for the first one.
@@ -103,7 +115,10 @@ template <class Shape> struct scatter_parts {
     bool first = true;
     for (int k = 0; k < mine; ++k) first = first && rows[k] != row;
     if constexpr (Shape::runs > 1)
-      if (lane.thread() == 0) Shape::added(a.scratch)[update] = first ? row : -1;
+      if (lane.thread() == 0) {
+        Shape::added(a.scratch)[update] = first ? row : -1;
+        if (Shape::mapped && first) Shape::places(a.scratch, row)[begin / run_of] = static_cast<typename Shape::position>(mine);
+      }
     if (!first) return;
     compact<threads>(lane, mine, run_of, same, number, [&](int k) { return rows[k] == row; });
     lane.sync();
@@ -130,10 +145,20 @@ template <class Shape> struct scatter_add {
     const long update = lane.block();
     const int row = added[update], mine = static_cast<int>(update / Shape::run);
     if (row < 0) return;
-    for (int r = lane.thread(); r < Shape::runs; r += threads) of_run[r] = -1;
-    lane.sync();
-    for (long k = lane.thread(); k < Shape::rows; k += threads)
-      if (added[k] == row) of_run[k / Shape::run] = static_cast<int>(k);
+    if constexpr (Shape::mapped) {
+      // Whatever stands here: if the update that it names has added this row, that update's block wrote it.
+      const auto* const places = Shape::places(a.scratch, row);
+      for (int r = lane.thread(); r < Shape::runs; r += threads) {
+        const int place = places[r];
+        const long k = static_cast<long>(r) * Shape::run + place;
+        of_run[r] = place < Shape::run && k < Shape::rows && added[k] == row ? static_cast<int>(k) : -1;
+      }
+    } else {
+      for (int r = lane.thread(); r < Shape::runs; r += threads) of_run[r] = -1;
+      lane.sync();
+      for (long k = lane.thread(); k < Shape::rows; k += threads)
+        if (added[k] == row) of_run[k / Shape::run] = static_cast<int>(k);
+    }
     lane.sync();
     bool first = true;
     for (int r = 0; r < mine; ++r) first = first && of_run[r] < 0;
