@@ -1,6 +1,6 @@
 // Kernels whose every lane is a fibre of its own to ThreadSanitizer: a layer norm across warps with an embedding's
-// gradient, which is added in runs, that of a table which is too large for a map, a full reduction split over blocks, a product,
-// one that computes its operands, and attention with its gradients, that of a table among them. `emulator_race PROGRAM` must be
+// gradient, which is added in runs, that of a table which is too large for a map, a full reduction split over blocks, a softmax
+// whose rows are too long for registers, a product, one that computes its operands, and attention with its gradients, that of a table among them. `emulator_race PROGRAM` must be
 // clean; with the name of a kernel and the number of a barrier, that barrier of that kernel is dropped and the sanitizer must
 // report the race with its line.
 #include <cstdio>
@@ -30,6 +30,10 @@ struct narrow {
 
 struct squares {
   constexpr auto operator()(auto const& m, auto const&) const { return sum<>(square(m.a)); }
+};
+
+struct soft {
+  constexpr auto operator()(auto const& m, auto const&) const { return softmax<-1>(m.a); }
 };
 
 using product_module = two<shape<40, 300>, shape<300, 24>>;
@@ -64,23 +68,24 @@ template <class Source> void run(emulator::settings how) {
   std::vector<std::int32_t> indices(600);
   for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<std::int32_t>(i * i % 6);
   arena workspace(step_t::workspace_bytes);
-  float loss = 0;
-  void *in[] = {indices.data()}, *out[] = {&loss};
+  std::vector<float> result(parameters.size());  // or fewer
+  void *in[] = {indices.data()}, *out[] = {result.data()};
   step_t::run({.workspace = workspace.data(), .parameters = reinterpret_cast<std::byte*>(parameters.data()),
                .gradients = reinterpret_cast<std::byte*>(gradients.data()), .inputs = in, .outputs = out, .queue = &how});
-  std::printf("loss %g\n", static_cast<double>(loss));
+  std::printf("result %g\n", static_cast<double>(result[0]));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2 && argc != 4) return std::fputs("emulator_race norm|narrow|squares|product|prologue|attention|tables [KERNEL BARRIER]\n", stderr), 2;
+  if (argc != 2 && argc != 4) return std::fputs("emulator_race norm|narrow|squares|softmax|product|prologue|attention|tables [KERNEL BARRIER]\n", stderr), 2;
   emulator::settings how{.seed = 3, .sanitize = true};
   if (argc == 4) how.wrong = emulator::fault::drop_barrier, how.only = argv[2], how.at = std::atoi(argv[3]);
   try {
     if (std::strcmp(argv[1], "norm") == 0) run<gradients_of<norm, norm_module, indices<shape<300>>>>(how);
     else if (std::strcmp(argv[1], "narrow") == 0) run<gradients_of<narrow, narrow_module, indices<shape<600>>>>(how);
     else if (std::strcmp(argv[1], "squares") == 0) run<values_of<squares, one<shape<1 << 17>>>>(how);
+    else if (std::strcmp(argv[1], "softmax") == 0) run<values_of<soft, one<shape<1, 9000>>>>(how);
     else if (std::strcmp(argv[1], "product") == 0) run<values_of<product, product_module>>(how);
     else if (std::strcmp(argv[1], "prologue") == 0) run<with_prologues<values_of<product, product_module>>>(how);
     else if (std::strcmp(argv[1], "attention") == 0) run<gradients_of<attention, attention_module>>(how);
