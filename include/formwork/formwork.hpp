@@ -254,6 +254,7 @@
 
 // Optimizers as expressions over the parameter arena.
 #include "optim/update.hpp"
+#include "optim/loss_scale.hpp"
 #include "optim/sgd.hpp"
 #include "optim/adamw.hpp"
 #include "optim/schedule.hpp"

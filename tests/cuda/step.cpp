@@ -204,6 +204,35 @@ TEST_CASE("step: bf16 with f32 parameters follows f32") {
   check_mixed(0x1p-9, f32, bf, d);
 }
 
+TEST_CASE("step: f16 with f32 parameters follows f32, and the loss's scale is the CPU's") {
+  using f16_on_cpu = training<gpt<tiny>, adamw, batch<2>, cpu_device, mixed<dtype::f16>>;
+  using f16_on_gpu = training<gpt<tiny>, adamw, batch<2>, emulator::stand_in_device<>, mixed<dtype::f16>>;
+  training_step<on_cpu> f32(7);
+  training_step<f16_on_gpu> half(7);
+  const training_data d(on_cpu::tokens);
+  check_mixed(0x1p-12, f32, half, d);
+  CHECK(half.recorded_nodes() == kernels_per_step<f16_on_gpu> + 2);
+  training_step<f16_on_cpu> cpu(7);
+  training_step<f16_on_gpu> gpu(7);
+  cpu.resume_at(7, 0, 0, 0x1p30f);
+  gpu.resume_at(7, 0, 0, 0x1p30f);
+  // One step ahead of the host, which learns later than the device that a step was left out.
+  gpu.begin(d.tokens, d.targets, 1e-2f);
+  int left_out = 0;
+  for (bool applied = false; !applied && left_out < 30;) {
+    gpu.begin(d.tokens, d.targets, 1e-2f);
+    const step_result a = cpu.step(d.tokens, d.targets, 1e-2f), b = gpu.end();
+    CAPTURE(left_out, a.loss_scale, b.loss_scale);
+    CHECK((a.applied == b.applied && a.loss_scale == b.loss_scale));
+    applied = a.applied;
+    left_out += !b.applied;
+  }
+  CHECK((left_out > 1 && left_out < 30));
+  left_out += !gpu.end().applied;
+  for (int i = 0; i < 4; ++i) left_out += !gpu.step(d.tokens, d.targets, 1e-2f).applied;
+  CHECK(gpu.updates() == gpu.steps() - left_out);
+}
+
 TEST_CASE("step: a step whose gradients are not finite changes nothing") {
   training_step<on_gpu> step(7);
   const training_data d(on_gpu::tokens);

@@ -29,6 +29,7 @@ constexpr tolerance f32{100 * 0x1p-24, 200 * 0x1p-24, 1e-3, 0};
 constexpr tolerance cut_to_11_bits{8 * 0x1p-11, 30 * 0x1p-11, 0.02, 0x1p-17};
 // Some 30 values of 8 bits behind a gradient, whose errors add up like a random walk.
 constexpr tolerance bf16_stored{4 * 0x1p-9, 6 * 0x1p-8, 0.02, 0x1p-12};
+constexpr tolerance f16_stored{4 * 0x1p-12, 6 * 0x1p-11, 0.02, 0x1p-15};
 
 template <class Model> void check_run(run_record (*run)(), tolerance t) {
   run_record const& cpu = on_cpu<Model>();
@@ -80,6 +81,10 @@ TEST_CASE("a GPT's steps: f32, products in tf32") {
 TEST_CASE("a GPT's steps: bf16 with f32 parameters") {
   FORMWORK_NEEDS_GPU();
   check_run<gpt<tiny_gpt>>(gpt_bf16, bf16_stored);
+}
+TEST_CASE("a GPT's steps: f16 with f32 parameters, of a scaled loss") {
+  FORMWORK_NEEDS_GPU();
+  check_run<gpt<tiny_gpt>>(gpt_f16, f16_stored);
 }
 TEST_CASE("a Llama's steps: f32, every bit of the products") {
   FORMWORK_NEEDS_GPU();

@@ -41,7 +41,9 @@ template <class Step> void record_steps(Step& step, long count, int vocabulary, 
   for (int i = 0; i < recorded_steps; ++i) {
     const auto result = step.step(tokens_of(count, vocabulary, i, false), tokens_of(count, vocabulary, i, true), recorded_rate);
     r.steps.push_back({result.loss, result.gradient_norm, result.applied});
-    if (i == 0) r.first_gradients.assign(step.gradient_values().begin(), step.gradient_values().end());
+    if (i > 0) continue;
+    r.first_gradients.assign(step.gradient_values().begin(), step.gradient_values().end());
+    for (float& g : r.first_gradients) g /= result.loss_scale;
   }
   r.gradients.assign(step.gradient_values().begin(), step.gradient_values().end());
   r.parameters.assign(step.parameters().begin(), step.parameters().end());
@@ -68,6 +70,7 @@ memory_refusal ask_for_too_much();
 run_record gpt_exact();
 run_record gpt_tf32();
 run_record gpt_bf16();
+run_record gpt_f16();
 run_record llama_exact();
 run_record llama_tf32();
 run_record llama_bf16();

@@ -27,6 +27,22 @@ struct loss_of {
   }
 };
 
+// The loss, and a multiple of it that is differentiated in its place: gradients that f16 can hold.
+template <long Batch, long Time> struct scaled_language_model_inputs {
+  static constexpr long batch = Batch, time = Time;
+  using numbers = input<dtype::i32, shape<Batch, Time>>;
+  using number = input<dtype::f32, shape<>>;
+  BOOST_HANA_DEFINE_STRUCT(scaled_language_model_inputs, (numbers, tokens), (numbers, targets), (number, loss_scale));
+};
+struct scaled_loss_of {
+  template <class Loss, class Scaled> struct losses { BOOST_HANA_DEFINE_STRUCT(losses, (Loss, loss), (Scaled, scaled)); };
+  constexpr auto operator()(auto const& model, auto const& in) const {
+    const auto loss = loss_of{}(model, in);
+    const auto scaled = loss * in.loss_scale;
+    return losses<std::remove_const_t<decltype(loss)>, std::remove_const_t<decltype(scaled)>>{loss, scaled};
+  }
+};
+
 // The same without dropout.
 struct evaluation_loss_of {
   constexpr auto operator()(auto const& model, auto const& in) const {

@@ -56,19 +56,20 @@ inline constexpr int number_count =
 
 namespace optim {
 
-// The inputs in the order of the kernel's pointers. States lie one after the other.
+// The inputs in the order of the kernel's pointers. States lie one after the other. Gradients of a scaled loss come with
+// the scale.
 template <long Rows, int States, int Numbers> struct update_inputs {
   using arena = input<dtype::f32, shape<Rows, arena_row>>;
   using states_type = input<dtype::f32, shape<(States > 0 ? States : 1), Rows, arena_row>>;
   using numbers_type = input<dtype::f32, shape<Numbers>>;
   using sum_type = input<dtype::f32, shape<1>>;
   BOOST_HANA_DEFINE_STRUCT(update_inputs, (arena, parameters), (arena, gradients), (states_type, states),
-                           (numbers_type, numbers), (sum_type, square_sum));
+                           (numbers_type, numbers), (sum_type, square_sum), (sum_type, loss_scale));
 };
 
 struct no_module {};
 
-template <class Optimizer, long DecayedRows> struct update_of {
+template <class Optimizer, long DecayedRows, bool Scaled> struct update_of {
   constexpr auto operator()(no_module, auto const& in) const {
     using arena = value_of<decltype(in.parameters)>;
     constexpr long rows = arena::shape[0];
@@ -87,9 +88,13 @@ template <class Optimizer, long DecayedRows> struct update_of {
     arena parameters{in.parameters.g, in.parameters.id}, gradients{in.gradients.g, in.gradients.id};
     // Gradients with a larger norm are scaled down to it (Pascanu et al. 2013, alg. 1); where the norm is not a finite
     // number everything stays as it is.
-    auto norm = sqrt(in.square_sum);
+    auto unscaled = [&](auto x) {
+      if constexpr (Scaled) return x / in.loss_scale;
+      else return x;
+    };
+    auto norm = unscaled(sqrt(in.square_sum));
     auto largest = factor[numbers - 1];
-    auto scale = select(norm > largest, largest / norm, 1);
+    auto scale = unscaled(select(norm > largest, largest / norm, 1));
     auto applies = norm < std::numeric_limits<double>::infinity();
     auto result = Optimizer::update(parameters, gradients * scale, state, factor, decays);
     constexpr int returned = static_cast<int>(std::tuple_size_v<decltype(result.states)>);
@@ -108,7 +113,7 @@ template <class Optimizer, long DecayedRows> struct update_of {
 
 // The program of one update: outputs are the new parameters, then the new states.
 // With Storage in 16 bits the parameters follow once more, as copies of that type.
-template <optimizer Optimizer, long Elements, long Decayed, dtype Storage = dtype::f32> struct update_source {
+template <optimizer Optimizer, long Elements, long Decayed, dtype Storage = dtype::f32, bool Scaled = false> struct update_source {
   static constexpr graph make() {
     static_assert(Elements % arena_row == 0 && Decayed % arena_row == 0);
     graph g;
@@ -119,7 +124,8 @@ template <optimizer Optimizer, long Elements, long Decayed, dtype Storage = dtyp
     add_input(g, in.states, name_text("states"));
     add_input(g, in.numbers, name_text("numbers"));
     add_input(g, in.square_sum, name_text("square_sum"));
-    auto result = update_of<Optimizer, Decayed / arena_row>{}(no_module{}, in);
+    if constexpr (Scaled) add_input(g, in.loss_scale, name_text("loss_scale"));
+    auto result = update_of<Optimizer, Decayed / arena_row, Scaled>{}(no_module{}, in);
     g.outputs.push_back({name_text("parameters"), role::value, 0, result.parameter.id});
     std::apply(
         [&](auto const&... s) {

@@ -2,7 +2,7 @@
 // tensor cores that accumulate in f32; what is stored between kernels, and what products and attention read, takes half
 // the memory (Micikevicius et al. 2018, arXiv:1710.03740).
 //   16 bits: parameters (working copies), activations and their gradients, operands of products and attention
-//   f32:     sums and maxima and what is computed from them alone (mean, deviation, log-sum-exp), gradients of
+//   f32:     sums and maxima and what is computed from them alone (mean, deviation, log-sum-exp), the loss's scale, gradients of
 //            parameters, every output, coordinates and random numbers, the bodies of scores
 #pragma once
 
@@ -37,7 +37,7 @@ class precision_lowering {
   graph const& from_;
   dtype storage_;
   std::vector<char> exact_;   // on the way from the last reduction or product to an output
-  std::vector<char> small_;   // computed from reductions, coordinates and constants alone
+  std::vector<char> small_;   // computed from reductions, coordinates, constants and single numbers alone
   std::vector<char> forced_;  // 1: f32, 2: storage, since a loop's variable has that type
   rewrite r_;
 
@@ -62,7 +62,7 @@ class precision_lowering {
     for (int i = 0; i < from_.size(); ++i) {
       node const& n = from_[i];
       char& s = small_[static_cast<std::size_t>(i)];
-      if (is_generator(n.what) || is_reduction(n.what)) s = 1;
+      if (is_generator(n.what) || is_reduction(n.what) || (n.what == kind::input && n.shape.elements() == 1)) s = 1;
       if (is_elementwise(n.what) || is_view(n.what)) {
         s = 1;
         for (int j = 0; j < n.inputs; ++j) s = s && small_[static_cast<std::size_t>(n.in[static_cast<std::size_t>(j)])];

@@ -30,7 +30,8 @@ template <class Run> class step_exchange {
 
  private:
   static constexpr std::size_t sum_at = told_bytes;
-  static constexpr std::size_t losses_at = sum_at + 64;
+  static constexpr std::size_t scale_at = sum_at + 64;
+  static constexpr std::size_t losses_at = scale_at + 64;
 
  public:
   static constexpr std::size_t bytes = losses_at + padded(passes * sizeof(float));
@@ -43,6 +44,7 @@ template <class Run> class step_exchange {
   std::int32_t* tokens(long pass) const { return at<std::int32_t>(tokens_at + static_cast<std::size_t>(pass) * token_bytes); }
   std::int32_t* targets(long pass) const { return at<std::int32_t>(targets_at + static_cast<std::size_t>(pass) * token_bytes); }
   float* square_sum() const { return at<float>(sum_at); }                       // of the gradients
+  float* loss_scale() const { return at<float>(scale_at); }                     // of the next step, where the loss is scaled
   float* losses() const { return at<float>(losses_at); }                        // of each pass
 
   void take_pass(long pass, std::span<const std::int32_t> from_tokens, std::span<const std::int32_t> from_targets) const {

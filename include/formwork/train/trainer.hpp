@@ -72,6 +72,7 @@ template <class Run> class trainer {
     state.model = model_checksum<model>();
     state.extra.clear();
     keep_settings(state.extra, settings_);
+    if constexpr (scales_loss<Run::storage>) state.extra["run.loss_scale"] = detail::shortest(step_.loss_scale());
     train::save_checkpoint(path, tensors(), state);
   }
   // Goes on from a file of save(): the rest of the run is, bit for bit, what it would have been without stopping, given
@@ -83,7 +84,7 @@ template <class Run> class trainer {
                                   std::to_string(settings_.steps) + "; choose more steps.");
     state_ = train::load_checkpoint(path, tensors(), model_checksum<model>());
     step_.commit();
-    step_.resume_at(state_.seed, static_cast<long>(state_.step), static_cast<long>(state_.updates));
+    step_.resume_at(state_.seed, static_cast<long>(state_.step), static_cast<long>(state_.updates), kept_number(state_, "loss_scale", first_loss_scale));
     resumed_ = true;
   }
   // Parameters alone, of a checkpoint or any safetensors file with the model's names and shapes.
@@ -238,7 +239,8 @@ template <class Run> class trainer<Run>::session {
     p_.loss = result.loss;
     if (!std::isfinite(p_.loss)) diverge("loss", p_.loss);
     p_.gradient_norm = result.gradient_norm;
-    if (!result.applied) diverge("norm of the gradients", result.gradient_norm);
+    // In f16 a step is left out now and then, and the loss's scale falls until its gradients are finite again.
+    if (!result.applied && !(scales_loss<Run::storage> && result.loss_scale > 1)) diverge("norm of the gradients", result.gradient_norm);
     ++p_.step;
     p_.tokens = p_.step * static_cast<std::uint64_t>(Run::tokens);
   }

@@ -77,16 +77,18 @@ inline cosine_decay schedule_of(const trainer_settings& s) {
 inline void keep_settings(train::safetensors_metadata& to, const trainer_settings& settings) {
   detail::for_each_kept(settings, [&](std::string_view name, auto value) { to["run." + std::string(name)] = detail::shortest(value); });
 }
+// A number that a checkpoint keeps under this name; `otherwise` where it has none.
+template <class Number> Number kept_number(const train::checkpoint_state& state, std::string_view name, Number otherwise) {
+  const auto at = state.extra.find("run." + std::string(name));
+  if (at == state.extra.end()) return otherwise;
+  const std::string& text = at->second;
+  Number read = otherwise;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), read);
+  return error == std::errc() && end == text.data() + text.size() ? read : otherwise;
+}
 inline void restore_settings(trainer_settings& settings, const train::checkpoint_state& state) {
   settings.seed = state.seed;
-  detail::for_each_kept(settings, [&](std::string_view name, auto& value) {
-    const auto at = state.extra.find("run." + std::string(name));
-    if (at == state.extra.end()) return;
-    const std::string& text = at->second;
-    auto read = value;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), read);
-    if (error == std::errc() && end == text.data() + text.size()) value = read;
-  });
+  detail::for_each_kept(settings, [&](std::string_view name, auto& value) { value = kept_number(state, name, value); });
 }
 // The same from a file, before anything of it is used; throws train::file_error.
 inline void restore_settings(trainer_settings& settings, const std::filesystem::path& checkpoint) {

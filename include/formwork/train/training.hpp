@@ -24,7 +24,8 @@ template <long Count> struct accumulate {
 };
 
 // Activations, their gradients and the operands of products in 16 bits, bf16 or f16; parameters are updated in f32 and
-// read as 16-bit working copies (passes/lower_precision.hpp).
+// read as 16-bit working copies (passes/lower_precision.hpp). With f16 gradients are those of a multiple of the loss
+// (optim/loss_scale.hpp).
 template <dtype Storage> struct mixed {
   static_assert(Storage == dtype::bf16 || Storage == dtype::f16, "mixed<dtype>: bf16 or f16");
   static constexpr dtype storage = Storage;
@@ -170,10 +171,16 @@ template <class Model, optimizer Optimizer, class... Option> struct training {
 template <class Model, long Sequences, long Time, dtype Storage = dtype::f32, long Budget = -1> struct training_source {
   static constexpr long workspace_budget = Budget;
   static constexpr graph make() {
-    graph g = simplify(differentiate(
-        simplify(trace<loss_of, Model, language_model_inputs<Sequences, Time>>(), stop_gradients::keep)));
-    if constexpr (Storage != dtype::f32) g = lower_precision(g, Storage);
-    return g;
+    if constexpr (scales_loss<Storage>) {
+      graph g = differentiate(simplify(trace<scaled_loss_of, Model, scaled_language_model_inputs<Sequences, Time>>(), stop_gradients::keep), {.output = 1});
+      g.outputs.erase(g.outputs.begin() + 1);  // nobody reads the multiple itself
+      return lower_precision(simplify(g), Storage);
+    } else {
+      graph g = simplify(differentiate(
+          simplify(trace<loss_of, Model, language_model_inputs<Sequences, Time>>(), stop_gradients::keep)));
+      if constexpr (Storage != dtype::f32) g = lower_precision(g, Storage);
+      return g;
+    }
   }
 };
 template <class Model, long Sequences, long Time, dtype Storage = dtype::f32> struct evaluation_source {
@@ -202,6 +209,7 @@ template <class Run> struct run_programs {
 struct arena_map {
   std::size_t parameters = 0, gradients = 0, states = 0;
   std::size_t copies = 0;          // of the parameters as the model reads them: themselves unless mixed
+  std::size_t loss_scale = 0;      // one number, where the loss is scaled
   std::size_t pass_gradients = 0;  // of the passes after the first, where passes accumulate
   std::size_t workspace = 0, bytes = 0;
 };
@@ -216,13 +224,15 @@ inline constexpr arena_map arena_map_of = [] {
   a.states = a.gradients + part;
   a.pass_gradients = a.states + static_cast<std::size_t>(programs::optimizer::state_elements) * sizeof(float);
   a.copies = a.pass_gradients + (Run::passes > 1 ? part : 0);
-  a.workspace = a.copies + (Run::storage == dtype::f32 ? 0 : static_cast<std::size_t>(floats::elements) * size_of(Run::storage));
+  a.loss_scale = a.copies + (Run::storage == dtype::f32 ? 0 : static_cast<std::size_t>(floats::elements) * size_of(Run::storage));
+  a.workspace = a.loss_scale + (scales_loss<Run::storage> ? 256 : 0);
   if (Run::storage == dtype::f32) a.copies = a.parameters;
   std::size_t most = programs::training_step::workspace_bytes;
   auto take = [&](std::size_t other) { most = other > most ? other : most; };
   take(programs::evaluation_step::workspace_bytes);
   take(programs::optimizer::workspace_bytes);
   if constexpr (Run::storage != dtype::f32) take(programs::optimizer::copy_program::workspace_bytes);
+  if constexpr (scales_loss<Run::storage>) take(programs::optimizer::loss_scale_program::workspace_bytes);
   if constexpr (Run::passes > 1) take(programs::accumulate_step::workspace_bytes);
   a.bytes = a.workspace + most;
   return a;

@@ -17,6 +17,7 @@ namespace formwork {
 struct update_result {
   float gradient_norm = 0;  // before clipping
   bool applied = false;     // no where the norm is not a finite number: then nothing has changed
+  float loss_scale = 1;     // that the gradients had been computed with (f16 only)
 };
 struct step_result : update_result {
   float loss = 0;           // mean, nats per token
@@ -41,7 +42,9 @@ template <class Run> class training_step {
   // std::runtime_error where the system has no memory for it, and a GPU's cuda_error.
   explicit training_step(std::uint64_t seed = 0, device_options const& on = {})
       : session_(static_cast<std::size_t>(arena_bytes<Run>), exchange::bytes, recordings, on), seed_(seed) {
+    set_loss_scale(first_loss_scale);
     warm_up();
+    set_loss_scale(first_loss_scale);
     initialize<typename Run::model_type>(parameters(), seed);
     commit();
   }
@@ -85,7 +88,7 @@ template <class Run> class training_step {
   int begun() const { return static_cast<int>(begun_ - ended_); }
   static constexpr int ahead = programs::device::session::exchanges - 1;
 
-  // Mean loss in nats per token, and its gradients alone.
+  // Mean loss in nats per token, and its gradients alone; with f16 those of loss_scale() times the loss.
   float gradients(token_span tokens, token_span targets) {
     settle();
     take(0, tokens, targets);
@@ -150,9 +153,15 @@ template <class Run> class training_step {
     settle();
     return updates_;
   }
+  // What the loss is multiplied by for the gradients of the next step; 1 but for f16.
+  float loss_scale() {
+    settle();
+    return loss_scale_;
+  }
   // Goes on with another run's arenas and numbers: then every result is that run's.
-  void resume_at(std::uint64_t seed, long steps, long updates) {
+  void resume_at(std::uint64_t seed, long steps, long updates, float loss_scale = first_loss_scale) {
     forget_begun();
+    set_loss_scale(loss_scale);
     seed_ = seed;
     steps_ = steps;
     updates_ = updates;
@@ -169,6 +178,7 @@ template <class Run> class training_step {
   mutable typename programs::device::session session_;
   std::uint64_t seed_ = 0;
   long steps_ = 0, updates_ = 0;
+  float loss_scale_ = 1;  // as far as the host has heard
   // Of the steps since none was under way: begun; done, and their results read; ended.
   long begun_ = 0, settled_ = 0, ended_ = 0;
   std::array<step_result, ahead + 1> results_;
@@ -195,7 +205,7 @@ template <class Run> class training_step {
     }
   }
   void take_numbers(int which, float learning_rate, float largest_norm, long updates_before) {
-    const auto all = optimizer::numbers_of(learning_rate, updates_before + 1, largest_norm);
+    const auto all = optimizer::numbers_of(learning_rate, updates_before + 1, largest_norm, steps_ + 1);
     std::copy(all.begin(), all.end(), host(which).numbers());
   }
   float mean_loss(int which) const {
@@ -205,10 +215,18 @@ template <class Run> class training_step {
   }
   update_result updated(int which) {
     update_result r;
-    r.gradient_norm = std::sqrt(host(which).square_sum()[0]);
+    r.loss_scale = loss_scale_;
+    r.gradient_norm = std::sqrt(host(which).square_sum()[0]) / loss_scale_;
     r.applied = std::isfinite(r.gradient_norm);
     if (r.applied) ++updates_;
+    if constexpr (optimizer::scaled) loss_scale_ = host(which).loss_scale()[0];
     return r;
+  }
+  void set_loss_scale(float x) {
+    if constexpr (optimizer::scaled) {
+      loss_scale_ = x;
+      session_.upload(map.loss_scale, &x, sizeof x);
+    }
   }
   void settle_one() {
     const int which = exchange_of(settled_);
@@ -235,7 +253,7 @@ template <class Run> class training_step {
     }
   }
   template <class Step, class Observe> void observe(long pass, float* gradients, Observe const& each) {
-    void* inputs[] = {device().tokens(pass), device().targets(pass)};
+    void* inputs[] = {device().tokens(pass), device().targets(pass), floats(map.loss_scale)};
     void* outputs[] = {device().losses() + pass};
     Step::run_observed({.workspace = workspace(), .parameters = copies(), .gradients = reinterpret_cast<std::byte*>(gradients),
                         .inputs = inputs, .outputs = outputs, .random_at = device().random() + pass, .queue = session_.queue()},
@@ -243,8 +261,9 @@ template <class Run> class training_step {
   }
   void launch_update() {
     optimizer::square_sum(floats(map.gradients), device().square_sum(), workspace(), session_.queue());
-    optimizer::update(floats(map.parameters), floats(map.gradients), floats(map.states), device().numbers(), device().square_sum(), copies(), workspace(),
-                      session_.queue());
+    optimizer::update(floats(map.parameters), floats(map.gradients), floats(map.states), device().numbers(), device().square_sum(), floats(map.loss_scale), copies(),
+                      workspace(), session_.queue());
+    if constexpr (optimizer::scaled) optimizer::next_loss_scale(floats(map.loss_scale), device().square_sum(), device().numbers(), device().loss_scale(), workspace(), session_.queue());
   }
 
   // Starts the threads and maps their scratch, so that the first step does not have to.
