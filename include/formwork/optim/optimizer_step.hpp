@@ -47,7 +47,8 @@ template <optimizer Optimizer, class Device, long Elements, long Decayed, dtype 
 
   // One step on gradients whose squares have that sum. Arenas are 64-byte aligned, numbers and sum 16-byte. to_copies:
   // of the parameters, where there are any. loss_scale: of the gradients, where the loss is scaled.
-  static void update(float* parameters, float* gradients, float* states, float* numbers, float* square_sum, float* loss_scale, std::byte* to_copies, std::byte* workspace, void* queue = nullptr) {
+  static void update(float* parameters, float* gradients, float* states, float* numbers, float* square_sum, std::byte* to_copies, std::byte* workspace, void* queue = nullptr,
+                     float* loss_scale = nullptr) {
     void* inputs[] = {parameters, gradients, states, numbers, square_sum, loss_scale};
     void* outputs[1 + Optimizer::states + copies] = {parameters};
     for (int k = 0; k < Optimizer::states; ++k) outputs[1 + k] = states + k * Elements;

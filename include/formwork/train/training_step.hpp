@@ -261,8 +261,8 @@ template <class Run> class training_step {
   }
   void launch_update() {
     optimizer::square_sum(floats(map.gradients), device().square_sum(), workspace(), session_.queue());
-    optimizer::update(floats(map.parameters), floats(map.gradients), floats(map.states), device().numbers(), device().square_sum(), floats(map.loss_scale), copies(),
-                      workspace(), session_.queue());
+    optimizer::update(floats(map.parameters), floats(map.gradients), floats(map.states), device().numbers(), device().square_sum(), copies(), workspace(),
+                      session_.queue(), floats(map.loss_scale));
     if constexpr (optimizer::scaled) optimizer::next_loss_scale(floats(map.loss_scale), device().square_sum(), device().numbers(), device().loss_scale(), workspace(), session_.queue());
   }
 
