@@ -24,6 +24,12 @@ struct softened {
 struct largest {
   constexpr auto operator()(auto const& m, auto const& in) const { return mean<>(square(maximum<-1>(sin(in.x * m.a)))); }
 };
+struct slope {  // by less than a half in all
+  constexpr auto operator()(auto const&, auto const& in) const {
+    const auto x = 0.0001 * in.x + cast<dtype::f32>(index_along<-1>(in.x)) * 1e-6;
+    return sum<-1>(exp(x - maximum<-1>(x)));
+  }
+};
 template <class Y, class Z> struct weights_and_shares { BOOST_HANA_DEFINE_STRUCT(weights_and_shares, (Y, weight), (Z, share)); };
 struct shares {
   constexpr auto operator()(auto const& m, auto const& in) const {
@@ -69,6 +75,10 @@ TEST_CASE("rows: what is kept from one walk along a row to the next, and what is
   using steep_of = values_of<steep<9000, 256>, one<shape<1, 20001>>, numbers<shape<3, 20001>>>;
   STATIC_REQUIRE((first_kernel<steep_of>::type::walked_stages::size() == 2));
   check_on_emulator<steep_of>(f32_tolerance(400));
+  // A maximum that grows a little in every pass must not round the sum in every pass.
+  using slope_of = values_of<slope, nothing, numbers<shape<33, 400000>>>;
+  STATIC_REQUIRE((first_kernel<slope_of>::type::walked_stages::size() == 1 && !first_kernel<slope_of>::type::splits && first_kernel<slope_of>::type::schedule.passes > 40));
+  check_step<slope_of, emulator::device<>>(1.5e-7);  // where it does, 3e-7
   // A sine that is compared with the largest one.
   STATIC_REQUIRE((first_kernel<largest_of>::type::kept == 1 && first_kernel<largest_of>::streamed.keeps && first_kernel<largest_of>::type::scratch_bytes > 0));
   check_on_emulator<largest_of>(f32_tolerance(200));

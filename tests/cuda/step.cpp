@@ -119,7 +119,7 @@ std::vector<std::uint8_t> some_text() {
   return text;
 }
 trainer_settings settings_in(std::filesystem::path folder, bool ahead) {
-  return {.learning_rate = 1e-2f, .warmup = 1, .steps = 8, .evaluate_every = 3, .evaluation_windows = 1, .checkpoint_every = 5, .folder = std::move(folder), .ahead = ahead};
+  return {.learning_rate = 1e-2f, .warmup = 1, .steps = 10, .evaluate_every = 5, .evaluation_windows = 1, .checkpoint_every = 10, .folder = std::move(folder), .ahead = ahead};
 }
 trained walk(trainer<on_gpu>& t, std::filesystem::path const& folder) {
   const auto text = some_text();
@@ -137,12 +137,12 @@ TEST_CASE("step: a trainer whose steps begin ahead trains as one that waits") {
   formwork_test::temporary_folder folder;
   trainer<on_gpu> waits(settings_in(folder / "waits", false)), ahead(settings_in(folder / "ahead", true));
   const trained a = walk(waits, folder / "waits"), b = walk(ahead, folder / "ahead");
-  REQUIRE(a.losses.size() == 8);
+  REQUIRE(a.losses.size() == 10);
   CHECK(a.losses == b.losses);
   CHECK(a.parameters == b.parameters);
   CHECK(a.checkpoint == b.checkpoint);
-  REQUIRE(b.rows.size() == 8);
-  for (std::size_t i = 0; i < 8; ++i) {
+  REQUIRE(b.rows.size() == 10);
+  for (std::size_t i = 0; i < 10; ++i) {
     CHECK(b.rows[i].step == i + 1);
     CHECK(a.rows[i].loss == b.rows[i].loss);
     CHECK(a.rows[i].learning_rate == b.rows[i].learning_rate);
@@ -163,19 +163,42 @@ TEST_CASE("step: a trainer whose steps begin ahead trains as one that waits") {
     CHECK(at->loss == a.losses[1]);
     CHECK(t.step().begun() == 1);
     ++at;
-    CHECK(t.step().begun() == 0);  // an evaluation follows the third
     ++at;
     CHECK(at->loss == a.losses[3]);
-    CHECK(t.step().begun() == 1);
-    ++at;
-    CHECK(t.step().begun() == 0);  // a checkpoint follows the fifth
+    CHECK(t.step().begun() == 0);  // an evaluation follows the fifth
   }
   {
     trainer<on_gpu> t(settings_in(folder / "left early", true));
-    auto session = t.train(text, text);
-    CHECK(session.begin()->step == 1);
+    CHECK(t.train(text, text).begin()->step == 1);
+    CHECK(train::read_csv_log(folder / "left early/log.csv").size() == 2);  // the step that had begun is on record
+    for (int more = 0; auto const& p : t.train(text, text)) {
+      CHECK(p.loss == a.losses[static_cast<std::size_t>(2 + more)]);
+      if (++more == 3) break;  // an evaluation follows: nothing is under way
+    }
+    CHECK(t.step().steps() == 5);
+    std::vector<double> rest;
+    for (auto const& p : t.train(text, text)) rest.push_back(p.loss);
+    CHECK(rest == std::vector<double>(a.losses.begin() + 5, a.losses.end()));
+    const auto rows = train::read_csv_log(folder / "left early/log.csv");
+    REQUIRE(rows.size() == 10);
+    for (std::size_t i = 0; i < 10; ++i) {
+      CHECK(rows[i].step == i + 1);
+      CHECK(std::isnan(rows[i].validation_loss) == std::isnan(a.rows[i].validation_loss));
+      CHECK((rows[i].seconds > 0 && rows[i].seconds < 3600));
+    }
   }
-  CHECK(train::read_csv_log(folder / "left early/log.csv").size() == 2);  // the step that had begun is on record
+  {
+    trainer<on_gpu> t(settings_in({}, true));
+    auto first = t.train(text, text);
+    auto at = first.begin();
+    {
+      auto second = t.train(text, text);  // that does nothing does no harm
+    }
+    auto third = t.train(text, text);
+    CHECK_THROWS_WITH(third.begin(), Catch::Contains("Another loop over this trainer's progress has a step under way"));
+    for (; at != first.end(); ++at) CHECK(at->loss == a.losses[static_cast<std::size_t>(at->step - 1)]);
+    CHECK(t.step().steps() == 10);
+  }
   trainer<on_gpu> again(settings_in(folder / "again", true));
   again.resume(folder / "second");
   CHECK(again.step().steps() == 2);

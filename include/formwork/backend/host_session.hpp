@@ -32,6 +32,8 @@ class host_session {
   // The same in two halves; here the first one does it all.
   template <class Launches> void start(int /*recording*/, int /*which*/, Launches const& launches) { launches(); }
   void wait(int /*which*/) {}
+  template <class Launches> void prepare(int /*recording*/, int /*which*/, Launches const& /*launches*/) {}
+  void settle() noexcept {}
 
   // A part of the memory for the host to read, and to write until it is committed.
   std::byte* view(std::size_t offset, std::size_t /*bytes*/) const { return memory_.data() + offset; }

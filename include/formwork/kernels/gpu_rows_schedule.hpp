@@ -44,7 +44,7 @@ constexpr gpu_rows_schedule gpu_rows_schedule_for(long rows, long columns, int v
   return s;
 }
 
-// A row that takes several passes may be split into parts, a block each, with a launch for each stage.
+// A row that takes several passes may be split into parts, a block each, with a launch for each walk along it.
 struct gpu_rows_split {
   long parts;        // of each row
   long passes_each;  // of a part, fewer of the last

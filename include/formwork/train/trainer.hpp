@@ -7,9 +7,11 @@
 #pragma once
 
 #include <chrono>
+#include <exception>
 #include <iterator>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include "../program/describe.hpp"
 #include "csv_log.hpp"
@@ -63,7 +65,8 @@ template <class Run> class trainer {
     return sum / static_cast<double>(passes);
   }
 
-  // The run as it stands, as a file; throws train::file_error, and then the old file stands.
+  // The run as it stands, as a file, with a step that has begun (trainer_settings::ahead) done; throws train::file_error,
+  // and then the old file stands.
   void save(const std::filesystem::path& path) {
     train::checkpoint_state state = state_;
     state.step = static_cast<std::uint64_t>(step_.steps());
@@ -114,6 +117,7 @@ template <class Run> class trainer {
   training_step<Run> step_;
   train::checkpoint_state state_;  // what the tensors do not say: position in the data, text
   bool resumed_ = false;
+  bool records_ = false;  // the record in the folder is its own
 };
 
 template <class Run> class trainer<Run>::session {
@@ -130,16 +134,14 @@ template <class Run> class trainer<Run>::session {
   }
 
   session(session const&) = delete;
-  // A step that has begun belongs to the record, and what it became is nobody's concern who left the loop.
+  // A step that has begun when the loop is left belongs to the record; what it became is nobody's concern.
   ~session() {
+    if (begun_ == 0) return;
     try {
-      while (!done_ && t_.step_.begun() > 0) {
+      if (!done_) {
         end_step();
         record();
       }
-    } catch (std::exception const&) {
-    }
-    try {
       t_.step_.forget_begun();
     } catch (std::exception const&) {
     }
@@ -190,9 +192,11 @@ template <class Run> class trainer<Run>::session {
     std::error_code error;
     std::filesystem::create_directories(folder, error);
     if (error) train::fail(folder, "cannot be made", error.value());
-    if (!t_.resumed_ && (std::filesystem::exists(file("log.csv")) || std::filesystem::exists(file("checkpoint.safetensors"))))
+    if (!t_.resumed_ && !t_.records_ && (std::filesystem::exists(file("log.csv")) || std::filesystem::exists(file("checkpoint.safetensors"))))
       throw train::file_error(train::quoted(folder) + " holds another run; resume that one or name another folder.");
-    log_ = t_.resumed_ ? train::csv_log::resume(file("log.csv"), t_.state_.step) : train::csv_log::create(file("log.csv"));
+    const bool goes_on = t_.resumed_ || t_.records_;
+    log_ = goes_on ? train::csv_log::resume(file("log.csv"), static_cast<std::uint64_t>(t_.step_.steps())) : train::csv_log::create(file("log.csv"));
+    t_.records_ = true;
     if (!log_->rows().empty() && log_->rows().back().seconds > 0) earlier_ = log_->rows().back().seconds;
     for (const auto& row : log_->rows())
       if (!std::isnan(row.validation_loss)) p_.last_validation_loss = row.validation_loss;
@@ -204,16 +208,18 @@ template <class Run> class trainer<Run>::session {
       log_.reset();  // another session may go on with the record
       return;
     }
-    const auto begin = t_.step_.begun() > 0 ? ended_ : clock::now();
-    if (t_.step_.begun() == 0) begin_step(p_.step);
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+    if (t_.step_.begun() != begun_) throw std::logic_error("Another loop over this trainer's progress has a step under way; let that one end first.");
+    if (begun_ == 0) begin_step(p_.step);
     if constexpr (training_step<Run>::ahead > 0)
-      if (t_.settings_.ahead && !evaluates_after(p_.step + 1)) begin_step(p_.step + 1);
+      if (t_.settings_.ahead && !evaluates_after(p_.step + 1) && !evaluates_after(p_.step + 2)) {
+        try {
+          begin_step(p_.step + 1);
+        } catch (...) {  // after the progress of this one
+          failure_ = std::current_exception();
+        }
+      }
     end_step();
-    ended_ = clock::now();
-    trained_ += std::chrono::duration<double>(ended_ - begin).count();
-    ++steps_here_;
-    p_.tokens_per_second = static_cast<double>(steps_here_) * static_cast<double>(Run::tokens) / trained_;
-    if (t_.settings_.peak > 0) p_.fraction_of_peak = p_.tokens_per_second * flops_per_token<Run> / t_.settings_.peak;
     finish_step();
   }
 
@@ -223,6 +229,7 @@ template <class Run> class trainer<Run>::session {
 
   // `before`: the steps before this one.
   void begin_step(std::uint64_t before) {
+    if (begun_ == 0) ended_ = clock::now();
     const train::token_batch batch = batches_.next();
     // Reading a window makes up to 64 KiB around it resident: 256 of them 16 MiB.
     if (split_ && (windows_ += Run::sequences) >= 256) {
@@ -230,10 +237,17 @@ template <class Run> class trainer<Run>::session {
       windows_ = 0;
     }
     t_.step_.begin(batch.inputs, batch.targets, static_cast<float>(rate_.rate(static_cast<long>(before))), t_.settings_.largest_norm);
+    ++begun_;
     t_.state_.data = batches_.position();
   }
   void end_step() {
     const step_result result = t_.step_.end();
+    --begun_;
+    const auto now = clock::now();
+    trained_ += std::chrono::duration<double>(now - std::exchange(ended_, now)).count();
+    ++steps_here_;
+    p_.tokens_per_second = static_cast<double>(steps_here_) * static_cast<double>(Run::tokens) / trained_;
+    if (t_.settings_.peak > 0) p_.fraction_of_peak = p_.tokens_per_second * flops_per_token<Run> / t_.settings_.peak;
     p_.validation_loss = p_.gradient_norm = progress::none;
     p_.learning_rate = rate_.rate(static_cast<long>(p_.step));
     p_.loss = result.loss;
@@ -307,7 +321,9 @@ template <class Run> class trainer<Run>::session {
   cosine_decay rate_;
   std::optional<train::csv_log> log_;
   progress p_;
-  clock::time_point ended_;                           // of the last step
+  clock::time_point ended_;                           // the last step; or, where none was under way, when this one began
+  int begun_ = 0;                                     // steps under way
+  std::exception_ptr failure_;                        // of the step behind the one whose progress is shown
   double trained_ = 0, evaluated_ = 0, earlier_ = 0;  // seconds
   std::uint64_t steps_here_ = 0;
   double evaluations_ = 0;

@@ -27,8 +27,9 @@ struct trainer_settings {
   long evaluation_windows = 512;   // of the validation text, spread over it; 0: all of them
   long checkpoint_every = 500;     // steps; the last one is kept in any case
   std::filesystem::path folder{};  // of checkpoint.safetensors, log.csv and loss.svg; empty: nothing is written
-  // Each step begins before the progress of the one ahead of it is shown, so that a GPU has no pause between them: what
-  // the loop over progress asks of the trainer is then of the step that has begun. A CPU takes step after step.
+  // Steps begin before the progress of the one ahead of them is shown, so that a GPU has no pause between them; not those
+  // around an evaluation or a checkpoint. What the loop over progress asks of the trainer (a checkpoint, parameters) is
+  // then of the step that has begun, whose row is written when the loop goes on or ends. A CPU takes step after step.
   bool ahead = false;
   double peak = 0;                 // multiply-adds of the machine, flop/s; 0: no fraction of it is reported
   std::string title{};             // of the picture

@@ -57,6 +57,7 @@ template <class Run> class training_step {
     try {
       return end();
     } catch (...) {
+      session_.settle();
       settled_ = ended_ = begun_;
       throw;
     }
@@ -72,10 +73,7 @@ template <class Run> class training_step {
     const int which = exchange_of(begun_);
     take(which, tokens, targets);
     take_numbers(which, learning_rate, largest_norm, updates_ + (begun_ - settled_));
-    session_.start(whole_step, which, [&] {
-      launch_passes();
-      launch_update();
-    });
+    session_.start(whole_step, which, [&] { launch_step(); });
     ++steps_;
     ++begun_;
   }
@@ -240,6 +238,10 @@ template <class Run> class training_step {
     while (settled_ < begun_) settle_one();
   }
 
+  void launch_step() {
+    launch_passes();
+    launch_update();
+  }
   void launch_passes() {
     for (long pass = 0; pass < Run::passes; ++pass) {
       observe<typename programs::training_step>(pass, floats(pass == 0 ? map.gradients : map.pass_gradients), [](int, auto const& launch) { launch(); });
@@ -266,12 +268,13 @@ template <class Run> class training_step {
     if constexpr (optimizer::scaled) optimizer::next_loss_scale(floats(map.loss_scale), device().square_sum(), device().numbers(), device().loss_scale(), workspace(), session_.queue());
   }
 
-  // Starts the threads and maps their scratch, so that the first step does not have to.
+  // Starts the threads, maps their scratch and records the steps, so that the first one does not have to.
   void warm_up() {
     const std::vector<std::int32_t> zeros(static_cast<std::size_t>(Run::tokens));
     evaluate(std::span(zeros).first(static_cast<std::size_t>(Run::pass_tokens)),
              std::span(zeros).first(static_cast<std::size_t>(Run::pass_tokens)));
     step(zeros, zeros, 0);
+    for (int which = 1; which <= ahead; ++which) session_.prepare(whole_step, which, [&] { launch_step(); });
     session_.clear(map.states, static_cast<std::size_t>(states) * part);
     session_.clear(map.gradients, part);
     steps_ = updates_ = 0;

@@ -55,6 +55,8 @@ struct rows_shape<Rows, Columns, Stages, RowReductions, ColumnReductions, Kept, 
   // sums are all taken before has no walk.
   template <int K> static constexpr int maximum_beside() { return streams ? streamed_tape<tape<I...>>::value.maximum[K] : -1; }
   template <int M> using sums_beside = std::conditional_t<streams, typename streamed_tape<tape<I...>>::template sums_beside<M>::type, std::integer_sequence<int>>;
+  template <int S> using walk_sums = typename streamed_tape<tape<I...>>::template sums<S>::type;
+  template <int S> using walk_sums_beside = typename streamed_tape<tape<I...>>::template sums<S>::beside;
   template <int S> static constexpr bool walks = streamed_tape<tape<I...>>::template slots<S>::type::size() > 0;
   template <int... S> static slots_where<walks<S>...> walked(std::integer_sequence<int, S...>);
   using walked_stages = decltype(walked(std::make_integer_sequence<int, Stages>{}));
@@ -99,22 +101,26 @@ template <class Shape, class... I> struct rows_launch {
     void* scratch;
     long group;
     T row[Shape::row_results > 0 ? Shape::row_results : 1];
+    T reference[Shape::row_results > 0 ? Shape::row_results : 1];  // of a maximum: sums beside it are of exp(x - reference)
     T column[Shape::column_results > 0 && !Shape::streams ? Shape::column_results : 1][width];
 
     template <class N, int K, class At> FORMWORK_DEVICE void accumulate(T const (&v)[width], At const& at) {
       if constexpr (Shape::template maximum_beside<K>() >= 0) {
         constexpr int r = Shape::template row_ordinal<K>();
-        const T from = finite(row[Shape::template row_ordinal<Shape::template maximum_beside<K>()>()]);
+        const T from = finite(reference[Shape::template row_ordinal<Shape::template maximum_beside<K>()>()]);
         FORMWORK_UNROLL
         for (int w = 0; w < width; ++w)
           if (at.holds(w)) row[r] += exponential(v[w] - from);
       } else if constexpr (is_row_reduction(N::what)) {
         constexpr int r = Shape::template row_ordinal<K>();
-        [[maybe_unused]] const T before = row[r];
         FORMWORK_UNROLL
         for (int w = 0; w < width; ++w)
           if (at.holds(w)) row[r] = combine<N>(row[r], v[w]);
-        scale(before, finite(row[r]), typename Shape::template sums_beside<K>{});
+        if constexpr (Shape::template sums_beside<K>::size() > 0)
+          if (row[r] > reference[r] + furthest) {
+            scale(reference[r], row[r], typename Shape::template sums_beside<K>{});
+            reference[r] = row[r];
+          }
       } else if constexpr (is_column_reduction(N::what)) {
         constexpr int c = Shape::template column_ordinal<K>();
         FORMWORK_UNROLL
@@ -133,12 +139,12 @@ template <class Shape, class... I> struct rows_launch {
           if (at.holds(w)) Shape::kept_row(scratch, group, N::argument)[at.of(w / s.vector) + w % s.vector] = v[w];
       }
     }
+    // How far a maximum gets ahead of its reference: each scaling rounds the sum, and a row that rises slowly has many.
+    static constexpr T furthest = 8;
     // Sums of exp(x - from), as sums of exp(x - to).
-    template <int... K> FORMWORK_DEVICE void scale([[maybe_unused]] T from, [[maybe_unused]] T to, std::integer_sequence<int, K...>) {
-      if constexpr (sizeof...(K) > 0) {
-        const T factor = exponential(from - to);
-        ((row[Shape::template row_ordinal<K>()] *= factor), ...);
-      }
+    template <int... K> FORMWORK_DEVICE void scale(T from, T to, std::integer_sequence<int, K...>) {
+      const T factor = exponential(from - to);
+      ((row[Shape::template row_ordinal<K>()] *= factor), ...);
     }
     // Where all elements so far are -infinity, their exponentials are zeros all the same.
     FORMWORK_DEVICE static T finite(T maximum) { return maximum == -std::numeric_limits<T>::infinity() ? T(0) : maximum; }
@@ -157,7 +163,7 @@ template <class Shape, class... I> struct rows_launch {
     const int in_block = lane.thread() / s.threads_per_row, member = lane.thread() % s.threads_per_row;
     const bool spare = in_block >= s.rows_per_block;  // threads that only fill up a warp
     const long group = row_block * s.rows_per_block + in_block;
-    sums extras{a.scratch, group, {}, {}};
+    sums extras{a.scratch, group, {}, {}, {}};
     start_columns(extras, member, part, spare, column_sums{});
     for (long n = 0; n < s.rows_each; ++n) {
       const long wanted = group * s.rows_each + n;
@@ -210,37 +216,33 @@ template <class Shape, class... I> struct rows_launch {
   FORMWORK_DEVICE static void stream(Lane const& lane, Context const& a, row_t& row, pointers& p, sums& extras, int member, bool there) {
     runner::rows::template run_without_stores<S>(a, row, p);
     if constexpr (Shape::template walks<S>) {
-      start_walk(extras, row_sums<S>{});
+      start_rows(extras, typename Shape::template walk_sums<S>{});
       for (long pass = 0; pass < s.passes; ++pass) {
         slots here;
         const columns_t at = columns_of(member, pass, there);
         runner::template run<S, false>(a, row, here, p, at, extras);
       }
-      finish_walk(lane, row, extras, row_sums<S>{});
+      finish_walk<S>(lane, row, extras);
     }
   }
 
-  // With the sums that are taken beside a maximum.
-  template <int... K> FORMWORK_DEVICE static void start_walk(sums& extras, std::integer_sequence<int, K...> known) {
-    start_rows(extras, known);
-    (start_rows(extras, typename Shape::template sums_beside<K>{}), ...);
+  // Sums beside a maximum are scaled to the row's.
+  template <int S, class Lane> FORMWORK_DEVICE static void finish_walk(Lane const& lane, row_t& row, sums& extras) {
+    using beside = typename Shape::template walk_sums_beside<S>;
+    finish_rows(lane, row, extras, row_sums<S>{});
+    scale_to_row(row, extras, beside{});
+    finish_rows(lane, row, extras, beside{});
   }
-  template <class Lane, int... K>
-  FORMWORK_DEVICE static void finish_walk(Lane const& lane, row_t& row, sums& extras, std::integer_sequence<int, K...> known) {
-    finish_rows(lane, row, extras, known);
-    (finish_beside<K>(lane, row, extras, typename Shape::template sums_beside<K>{}), ...);
+  template <int... K> FORMWORK_DEVICE static void scale_to_row([[maybe_unused]] row_t const& row, [[maybe_unused]] sums& extras, std::integer_sequence<int, K...>) {
+    (scale_to_row<K, Shape::template maximum_beside<K>()>(row, extras), ...);
   }
-  template <int M, class Lane, int... K>
-  FORMWORK_DEVICE static void finish_beside(Lane const& lane, row_t& row, sums& extras, std::integer_sequence<int, K...> beside) {
-    if constexpr (sizeof...(K) > 0) {
-      // Of a whole row of -infinity the result is NaN, as exp(x - m) is; of a part, zero.
-      extras.scale(extras.row[Shape::template row_ordinal<M>()], Shape::splits ? sums::finite(row.f[M]) : row.f[M], beside);
-      finish_rows(lane, row, extras, beside);
-    }
+  // Of a whole row of -infinity the result is NaN, as exp(x - m) is; of a part, zero.
+  template <int K, int M> FORMWORK_DEVICE static void scale_to_row(row_t const& row, sums& extras) {
+    extras.scale(extras.reference[Shape::template row_ordinal<M>()], Shape::splits ? sums::finite(row.f[M]) : row.f[M], std::integer_sequence<int, K>{});
   }
 
   template <int... K> FORMWORK_DEVICE static void start_rows(sums& extras, std::integer_sequence<int, K...>) {
-    ((extras.row[Shape::template row_ordinal<K>()] = neutral<T, instruction<K>>()), ...);
+    ((extras.row[Shape::template row_ordinal<K>()] = neutral<T, instruction<K>>(), extras.reference[Shape::template row_ordinal<K>()] = -std::numeric_limits<T>::infinity()), ...);
   }
 
   // Across the lanes of the row, then (through shared memory, in the order of the warps) across its warps.

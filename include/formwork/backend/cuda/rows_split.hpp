@@ -1,4 +1,4 @@
-// Few long rows on a GPU: parts of a row are blocks of their own, with one launch for each stage of the tape. A block walks
+// Few long rows on a GPU: parts of a row are blocks of their own, with one launch for each walk along the row. A block walks
 // along its part and leaves its part of the stage's sums (and maxima) in scratch; in the launches that follow, every warp
 // adds up the parts of the stages before, the same few numbers in the same order, and so has the row's values without
 // waiting for anybody. So a full reduction takes two launches: parts, end; softmax, too: maximum and sum, result.
@@ -59,8 +59,8 @@ template <class Shape, int Stage, class... I> struct rows_part_launch : rows_lau
   static constexpr const char* name = "rows part";
   using whole = rows_launch<Shape, I...>;
   using typename whole::columns_t, typename whole::pointers, typename whole::row_t, typename whole::runner, typename whole::slots, typename whole::T;
-  using row_sums = typename whole::template row_sums<Stage>;
-  static constexpr bool reduces = row_sums::size() > 0;
+  using walk_sums = typename Shape::template walk_sums<Stage>;
+  static constexpr bool reduces = whole::template row_sums<Stage>::size() > 0;
   // What is stored once per row needs no launch of its own where the last stage has no sums, unless it may stand over what
   // the other blocks of the row read once per row, each for itself.
   static constexpr bool loads_rows = (false || ... || (I::what == opcode::load && I::at == level::row));
@@ -88,8 +88,8 @@ template <class Shape, int Stage, class... I> struct rows_part_launch : rows_lau
     row_t row;
     pointers p;
     rows_known<Shape, I...>::template run<Stage>(lane, a, number, row, p);
-    sums extras{{a.scratch, number, {}, {}}};
-    whole::start_walk(extras, row_sums{});
+    sums extras{{a.scratch, number, {}, {}, {}}};
+    whole::start_rows(extras, walk_sums{});
     constexpr long filled = Shape::columns / (static_cast<long>(whole::block_threads) * whole::width);  // passes
     const long begin = part * Shape::split.passes_each, end = begin + Shape::split.passes_each < filled ? begin + Shape::split.passes_each : filled;
     for (long pass = begin; pass < end; ++pass) {
@@ -102,8 +102,8 @@ template <class Shape, int Stage, class... I> struct rows_part_launch : rows_lau
         runner::template run<Stage, false>(a, row, here, p, whole::columns_of(lane.thread(), filled, true), extras);
       }
     if constexpr (reduces) {
-      whole::finish_walk(lane, row, extras, row_sums{});
-      if (lane.thread() == 0) leave(a, number, part, row, row_sums{});
+      whole::template finish_walk<Stage>(lane, row, extras);
+      if (lane.thread() == 0) leave(a, number, part, row, walk_sums{});
     }
     if constexpr (stores_rows) {
       runner::rows::template run_without_stores<Shape::stages>(a, row, p);
@@ -112,8 +112,8 @@ template <class Shape, int Stage, class... I> struct rows_part_launch : rows_lau
   }
 
  private:
-  template <class Context, int... K> FORMWORK_DEVICE static void leave([[maybe_unused]] Context const& a, [[maybe_unused]] long number, [[maybe_unused]] long part, [[maybe_unused]] row_t const& row, std::integer_sequence<int, K...>) {
-    ((Shape::part_results(a.scratch, number, Shape::template row_ordinal<K>())[part] = row.f[K], leave(a, number, part, row, typename Shape::template sums_beside<K>{})), ...);
+  template <class Context, int... K> FORMWORK_DEVICE static void leave(Context const& a, long number, long part, row_t const& row, std::integer_sequence<int, K...>) {
+    ((Shape::part_results(a.scratch, number, Shape::template row_ordinal<K>())[part] = row.f[K]), ...);
   }
 };
 

@@ -33,12 +33,12 @@ template <long TableRows, long Rows, long Columns, class T, dtype UpdateType, dt
   static constexpr std::size_t sum_bytes = runs > 1 ? sizeof(T) * static_cast<std::size_t>(Rows * Columns) : 0;
   static constexpr std::size_t added_bytes = runs > 1 ? sizeof(int) * static_cast<std::size_t>(Rows) : 0;
   // The map, [TableRows, runs]: the position in its run of the update whose block has added the row there. Nobody clears it: the
-  // other places hold anything. There is one if it at most doubles what the kernel works on anyway, the sums and the table;
+  // other places hold anything. There is one if it takes no more than the sums and a quarter of the table;
   // where it would be larger (a large table of few columns) a block looks through all of `added`, Rows numbers and not runs.
   using position = std::uint16_t;
   static_assert(run - 1 <= 0xffff, "a position in a run has 16 bits");
   static constexpr std::size_t all_places = sizeof(position) * static_cast<std::size_t>(TableRows) * static_cast<std::size_t>(runs);
-  static constexpr bool mapped = runs > 1 && all_places <= sum_bytes + sizeof(T) * static_cast<std::size_t>(TableRows * Columns);
+  static constexpr bool mapped = runs > 1 && all_places <= sum_bytes + sizeof(T) * static_cast<std::size_t>(TableRows * Columns) / 4;
   static constexpr std::size_t scratch_bytes = sum_bytes + added_bytes + (mapped ? all_places : 0);
   // One behind the other, the widest type first: each begins at a multiple of its own size.
   FORMWORK_DEVICE static T* sums(void* scratch) { return static_cast<T*>(scratch); }

@@ -100,7 +100,7 @@ template <class Runtime> class session {
   }
   session(session const&) = delete;
   session& operator=(session const&) = delete;
-  ~session() { runtime_.settle(); }
+  ~session() { settle(); }
 
   std::byte* memory() const { return static_cast<std::byte*>(memory_.get().begin); }
   std::byte* exchange() const { return static_cast<std::byte*>(exchange_.get().begin); }
@@ -117,32 +117,38 @@ template <class Runtime> class session {
   // The same in two halves, with the exchange `which`. Between them the host leaves that exchange alone; what it starts
   // meanwhile follows on the GPU.
   template <class Launches> void start(int recording, int which, Launches const& launches) {
-    runtime_.enter();
-    auto& [graph, nodes] = recordings_[static_cast<std::size_t>(recording * exchanges + which)];
-    if (!graph && !checks_) {
-      detail::open_recording open(runtime_);
-      enqueue(which, launches);
-      graph = {runtime_, open.end(nodes)};
-    }
+    prepare(recording, which, launches);
     views_.clear();  // what launches change is read again
     if (checks_) {
       detail::checked_launches now(runtime_);
       enqueue(which, launches);
     } else {
-      runtime_.start(graph.get());
+      runtime_.start(graph_of(recording, which).graph.get());
     }
-    runtime_.record(end_of(which));
+    try {
+      runtime_.record(end_of(which));
+    } catch (cuda_error const&) {
+      settle();  // nobody can wait for the exchange any more
+      throw;
+    }
   }
+  // Records without running.
+  template <class Launches> void prepare(int recording, int which, Launches const& launches) {
+    runtime_.enter();
+    auto& [graph, nodes] = graph_of(recording, which);
+    if (graph || checks_) return;
+    detail::open_recording open(runtime_);
+    enqueue(which, launches);
+    graph = {runtime_, open.end(nodes)};
+  }
+  // Everything that was started is done, or has failed.
+  void settle() noexcept { runtime_.settle(); }
   void wait(int which) {
     runtime_.enter();
     runtime_.wait(end_of(which));
   }
   // Launches, and the two copies of the exchange; 0 before the first run.
-  long nodes(int recording) const {
-    long n = 0;
-    for (int which = 0; which < exchanges; ++which) n = std::max(n, recordings_[static_cast<std::size_t>(recording * exchanges + which)].nodes);
-    return n;
-  }
+  long nodes(int recording) const { return recordings_[static_cast<std::size_t>(recording * exchanges)].nodes; }
 
   std::byte* view(std::size_t offset, std::size_t bytes) {
     runtime_.enter();
@@ -183,6 +189,7 @@ template <class Runtime> class session {
 
   // No two share a cache line.
   std::size_t host_exchange_bytes() const { return (exchange_bytes_ + 255) / 256 * 256; }
+  recorded& graph_of(int recording, int which) { return recordings_[static_cast<std::size_t>(recording * exchanges + which)]; }
   typename Runtime::event end_of(int which) const { return ends_[static_cast<std::size_t>(which)].get(); }
 
   template <class Launches> void enqueue(int which, Launches const& launches) {

@@ -8,7 +8,7 @@ namespace formwork::gpu {
 
 struct session_options {
   // A cudaStream_t of the current GPU, which outlives the run and can be recorded (not the default stream). Everything
-  // of the run is ordered on it; when a call of the run returns, its work there is done.
+  // of the run is ordered on it; when a call of the run returns, its work there is done, but for a step's begin().
   void* stream = nullptr;
 
   // Device memory from the caller: at a multiple of 256 bytes, for work on `stream`; null or an exception where there

@@ -3,8 +3,9 @@
 // to and from memory. What is kept all the same: a value that is compared with its own maximum, which it must equal bit by bit,
 // and what is wanted after the first results are written, perhaps over what it is computed from.
 //
-// The sum of exp(x - m), where m is the maximum of x, is taken in the walk that finds m: a thread scales its sum down
-// whenever its maximum grows (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018, algorithm 3).
+// The sum of exp(x - m), where m is the maximum of x, is taken in the walk that finds m: a thread sums up exp(x - r) and
+// scales the sum down where its maximum leaves r behind (Milakov and Gimelshein, "Online normalizer calculation for
+// softmax", 2018, algorithm 3, where r is the maximum).
 #pragma once
 
 #include <concepts>
@@ -42,15 +43,17 @@ template <class... I> struct streamed_tape<tape<I...>> {
     return all[m].what == opcode::reduce_maximum && all[m].in[0] == x && all[k].evaluated == all[m].evaluated * 2 ? m : -1;
   }
 
-  static constexpr table make(bool online) {
+  // `refused`: the stages that nothing may be taken out of.
+  static constexpr table make(unsigned refused) {
     const entry all[sizeof...(I) + 1] = {entry_of<I>(std::make_integer_sequence<int, max_operands + 1>{})..., {}};
     unsigned written = 0;  // after the stages in which elements are first stored
     for (int k = 0; k < size; ++k)
       if ((all[k].what == opcode::store || all[k].what == opcode::place) && !all[k].row) written |= ~(all[k].evaluated * 2 - 1);
     table t;
     unsigned freed = 0;  // the stages whose sums are taken in the ones before
+    t.maximum[size] = -1;
     for (int k = 0; k < size; ++k) {
-      t.maximum[k] = online ? maximum_of(all, k) : -1;
+      t.maximum[k] = (all[k].evaluated & refused) == 0 ? maximum_of(all, k) : -1;
       if (t.maximum[k] >= 0) freed |= all[k].evaluated;
     }
     unsigned wanted[sizeof...(I) + 1]{};  // by what is computed again
@@ -78,18 +81,24 @@ template <class... I> struct streamed_tape<tape<I...>> {
         for (int j = 0; j < n.inputs; ++j) wanted[n.in[j]] |= t.stages[k];
       }
     }
-    if (!freed) return t;
-    for (int k = 0; k < size; ++k)
-      if (t.stages[k] & freed) return make(false);  // that walk is taken in any case
-    return t;
+    unsigned walked = 0;
+    for (int k = 0; k < size; ++k) walked |= t.stages[k];
+    return (walked & freed) != 0 ? make(refused | (walked & freed)) : t;  // those walks are taken in any case
   }
 
  public:
-  static constexpr table value = make(true);
+  static constexpr table value = make(0);
   // The slots that run in a stage.
   template <int Stage, class Numbers = std::make_integer_sequence<int, size>> struct slots;
   template <int Stage, int... K> struct slots<Stage, std::integer_sequence<int, K...>> { using type = slots_where<(value.stages[K] >> Stage & 1u) != 0 ...>; };
-  // Those that are sums taken in the walk of the maximum at slot M.
+  // Those among them that are sums along the row; and of these, those that are taken beside a maximum.
+  template <int Stage, class Numbers = std::make_integer_sequence<int, size>> struct sums;
+  template <int Stage, int... K> struct sums<Stage, std::integer_sequence<int, K...>> {
+    static constexpr bool here(int k) { return (value.stages[k] >> Stage & 1u) != 0; }
+    using type = slots_where<(is_row_reduction(I::what) && here(K))...>;
+    using beside = slots_where<(value.maximum[K] >= 0 && here(K))...>;
+  };
+  // Those that are taken beside the maximum at slot M.
   template <int M, class Numbers = std::make_integer_sequence<int, size>> struct sums_beside;
   template <int M, int... K> struct sums_beside<M, std::integer_sequence<int, K...>> { using type = slots_where<(value.maximum[K] == M)...>; };
 };
