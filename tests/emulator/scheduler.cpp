@@ -17,6 +17,7 @@ extern "C" {
 [[gnu::weak]] void* __tsan_get_current_fiber();
 [[gnu::weak]] void __tsan_acquire(void*);
 [[gnu::weak]] void __tsan_release(void*);
+[[gnu::weak]] void __asan_unpoison_memory_region(void const volatile*, std::size_t);
 }
 
 #if FORMWORK_EMULATOR_FAST_SWITCH
@@ -106,6 +107,7 @@ struct stacks {
     }
     char* s = free.back();
     free.pop_back();
+    if (__asan_unpoison_memory_region) __asan_unpoison_memory_region(s, stack_bytes);  // a lane that was left in its midst leaves red zones
     return s;
   }
 };
