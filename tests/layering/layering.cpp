@@ -5,6 +5,8 @@
 //   2. `detail` never crosses a folder.
 //   3. A header has at most 400 lines.
 //   4. formwork.hpp, once it exists, names every header, in the order of the folders.
+//   5. No `= {.member`: nvcc 13.4 and 13.5 forget the names where such a list is assigned in a template, and then the values
+//      go to the first members. `type{.member` keeps them.
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -307,6 +309,13 @@ void check_details(const header& h, const std::map<std::string, detail_names>& d
   }
 }
 
+void check_assigned_names(const header& h) {
+  const auto& t = h.tokens;
+  for (std::size_t i = 0; i + 2 < t.size(); ++i)
+    if (t[i].text == "=" && t[i + 1].text == "{" && t[i + 2].text == ".")
+      report(h, t[i].line, "has '= {.', whose names nvcc 13.4 forgets; name the type: 'type{.member = value}'");
+}
+
 int main(int count, char** arguments) {
   if (count != 2 || !fs::is_directory(arguments[1])) {
     std::cout << "usage: layering <include/formwork>\n";
@@ -330,6 +339,7 @@ int main(int count, char** arguments) {
   for (const auto& h : headers) {
     check_includes(root, h);
     check_details(h, details);
+    check_assigned_names(h);
     if (h.lines > longest_header)
       report(h, h.lines,
              "has " + std::to_string(h.lines) + " lines; at most " + std::to_string(longest_header));

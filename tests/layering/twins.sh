@@ -79,6 +79,12 @@ expect 1 "ops/b.hpp:9: says detail::twice, which belongs to folder 'core'"
 good_tree; echo 'namespace formwork { using namespace detail; }' >>"$tree/ops/b.hpp"
 expect 1 "ops/b.hpp:9: says 'using namespace detail'"
 
+good_tree; printf 'inline void y(formwork::detail::pair& p) { p = {\n.second = 1}; }\n' >>"$tree/core/a.hpp"
+expect 1 "core/a.hpp:14: has '= {.'"
+
+good_tree; echo 'inline auto y(formwork::detail::pair& p) { p = formwork::detail::pair{.second = 1}; }  // not = {.second' >>"$tree/core/a.hpp"
+expect 0 '0 broken rules'
+
 good_tree; i=13; while [ $i -lt 401 ]; do echo; i=$((i + 1)); done >>"$tree/core/a.hpp"
 expect 1 'core/a.hpp:401: has 401 lines; at most 400'
 

@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-printf '# a comment\nrows_launch 40\nattend_forward_launch 200\nprobe 8\n' >"$work/budgets"
+printf '# a comment\nrelease 13.0\nspilled_elsewhere 64\nrows_launch 40\nattend_forward_launch 200\nprobe 8\n' >"$work/budgets"
 # kernel MANGLED REGISTERS STACK SPILLED [THREADS [SHARED]]: what ptxas prints of one
 kernel() {
   echo "ptxas info    : Compiling entry function '_ZN8formwork3gpu5entryI$1ILi1EEELi4ELi${5:-128}ELl${6:-0}EEEvNS0_16kernel_argumentsIXT0_EEE' for 'sm_80'"
@@ -16,7 +16,7 @@ kernel() {
   echo "ptxas info    : Compile time = 7.500 ms"
 }
 rows=NS0_6detail11rows_launch attend=NS0_21attend_forward_launch
-table() { awk -v budgets="$work/budgets" -f "$here/kernel_name.awk" -f "$here/resources.awk" "$work/log" >"$work/table"; }
+table() { awk -v budgets="$work/budgets" -v release="${release:-}" -f "$here/kernel_name.awk" -f "$here/resources.awk" "$work/log" >"$work/table"; }
 bad=0
 accepts() { table || { echo "twins: refused $1"; cat "$work/table"; bad=1; }; }
 refuses() {
@@ -39,6 +39,25 @@ kernel $rows 1 8 8 >"$work/log"
 refuses "a spill" "rows_launch spills 8 bytes"
 kernel $rows 1 16 0 >"$work/log"
 refuses "local memory" "rows_launch has 16 bytes of local memory"
+for release in 13.0 13.5 ""; do
+  kernel $rows 1 80 72 >"$work/log"
+  refuses "a large spill, release '$release'" "rows_launch spills 72 bytes"
+  kernel $rows 1 16 0 >"$work/log"
+  refuses "local memory, release '$release'" "rows_launch has 16 bytes of local memory"
+done
+release=13.0
+kernel $rows 1 8 8 >"$work/log"
+refuses "a spill of the budgets' release" "rows_launch spills 8 bytes"
+kernel $rows 41 0 0 >"$work/log"
+refuses "a register too many of the budgets' release" "rows_launch takes 41 registers"
+release=13.5
+{ kernel $rows 41 8 8; kernel $attend 1 0 0; } >"$work/log"
+accepts "a small spill of another release"
+grep -q 'rows_launch spills 8 bytes on 80 by nvcc 13.5, .* nvcc 13.0' "$work/table" || { echo "twins: a small spill is not noted"; cat "$work/table"; bad=1; }
+grep -q 'rows_launch takes 41 registers on 80.* by nvcc 13.5' "$work/table" || { echo "twins: registers are not noted"; cat "$work/table"; bad=1; }
+kernel $rows 1 72 8 >"$work/log"
+refuses "more local memory than a small spill takes" "has 72 bytes of local memory"
+release=
 kernel x 1 0 0 | sed 's/_ZN8formwork3gpu5entryIx/_Z9elsewhere/' >"$work/log"
 refuses "a kernel of nobody's" "? has no budget"
 kernel NS0_6detail13scatter_parts 1 0 0 >"$work/log"

@@ -143,10 +143,10 @@ template <class Model> struct parameter_layout {
     long tensors = 0;
     for (std::size_t k = 0; k < g.parameters.size(); ++k) {
       parameter_info const& p = g.parameters[k];
-      stacked_parameter& to = all.parameters[k];
-      to = {.pattern = p.name, .shape = p.shape, .offset = m.parameters[k].offset, .copies = p.copies, .first_entry = tensors,
-            .start = p.start, .scale = p.scale, .decays = p.decays};
+      stacked_parameter to{.pattern = p.name, .shape = p.shape, .offset = m.parameters[k].offset, .copies = p.copies, .first_entry = tensors,
+                           .start = p.start, .scale = p.scale, .decays = p.decays};
       detail::list_loops(g, g[p.node].scope, to);
+      all.parameters[k] = to;
       tensors += p.copies;
     }
     return all;

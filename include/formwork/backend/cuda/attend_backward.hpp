@@ -117,8 +117,12 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
   using result = fragment<T, tiles, Problem::part>;
   static constexpr int column_bytes = 2 * shared::bytes(columns) + 2 * columns * static_cast<int>(sizeof(T));  // one buffer
 
-  // Which queries of which head come next.
-  struct place { int head, q; };
+  // Which queries of which head come next; the head is known beforehand unless a group has several.
+  static constexpr bool one_head = Problem::heads_per_group == 1;
+  struct place {
+    int head, q;
+    FORMWORK_DEVICE bool there(int last_head) const { return one_head ? q < Problem::queries : head < last_head; }
+  };
 
   template <class Lane, int Count> FORMWORK_DEVICE static void run(Lane const& lane, kernel_arguments<Count> const& a) {
     // The first keys first: with a causal mask most queries see them.
@@ -132,9 +136,11 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
 
     detail::attend_copy<argument<1>, shared, width, rows, threads, Problem::keys>(lane, key_tile, detail::attend_head<argument<1>>(a.arguments[1], batch, group), k0);
     detail::attend_copy<argument<2>, shared, width, rows, threads, Problem::keys>(lane, value_tile, detail::attend_head<argument<2>>(a.arguments[2], batch, group), k0);
+    // Of the numbers this thread copies a query's lse or its -delta.
+    const T* mine = saved::lse(a.scratch, batch, 0) + lane.thread() / columns % 2 * Problem::rows + lane.thread() % columns;
     place now{group * Problem::heads_per_group, 0};
     advance(now, a.arguments, batch, last_head, k0, k1);
-    if (now.head < last_head) copy(lane, a, buffers, batch, now);
+    if (now.there(last_head)) copy(lane, a, buffers, batch, now, mine);
     lane.copy_commit();
     typename Tape::head_slots of_head;
     Tape::set_head(lane, of_head, a, batch, now.head < last_head ? now.head : last_head - 1);
@@ -142,12 +148,12 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
     d_key.clear();
     d_value.clear();
     FORMWORK_KEEP_LOOP
-    for (int turn = 0; now.head < last_head; turn ^= 1) {
+    for (int turn = 0; now.there(last_head); turn ^= 1) {
       place next{now.head, now.q + columns};
       advance(next, a.arguments, batch, last_head, k0, k1);
       lane.template copy_wait<0>();
       lane.sync();  // this buffer is here, and everyone is done with the other
-      if (next.head < last_head) copy(lane, a, buffers + (turn ^ 1) * column_bytes, batch, next);
+      if (next.there(last_head)) copy(lane, a, buffers + (turn ^ 1) * column_bytes, batch, next, mine);
       lane.copy_commit();
       const std::byte* query_tile = buffers + turn * column_bytes;
       const std::byte* d_out_tile = query_tile + shared::bytes(columns);
@@ -168,7 +174,7 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
       else adjoints<true>(lane, a.arguments, of_head, z, dp, lse, at);
       accumulate_product<operand, shared>(lane, d_value, z, d_out_tile, part * Problem::part);
       accumulate_product<operand, shared>(lane, d_key, dp, query_tile, part * Problem::part);
-      if (next.head < last_head && next.head != now.head) Tape::set_head(lane, of_head, a, batch, next.head);
+      if (!one_head && next.there(last_head) && next.head != now.head) Tape::set_head(lane, of_head, a, batch, next.head);
       now = next;
     }
     lane.template copy_wait<0>();
@@ -180,26 +186,26 @@ template <class Problem, class Tape> struct attend_key_gradient_launch {
 
  private:
   FORMWORK_DEVICE static void advance(place& p, void* const* arguments, int batch, int last_head, int k0, int k1) {
-    while (p.head < last_head) {
+    do {
       p.q = detail::next_visible<facts, true, columns>(arguments, batch, p.head, k0, k1, p.q, Problem::queries);
-      if (p.q < Problem::queries) return;
+      if (one_head || p.q < Problem::queries) return;
       ++p.head;
       p.q = 0;
-    }
+    } while (p.head < last_head);
   }
 
   // Queries, dout, lse and delta of one block.
-  template <class Lane, int Count> FORMWORK_DEVICE static void copy(Lane const& lane, kernel_arguments<Count> const& a, std::byte* to, int batch, place const& p) {
+  template <class Lane, int Count> FORMWORK_DEVICE static void copy(Lane const& lane, kernel_arguments<Count> const& a, std::byte* to, int batch, place const& p, const T* mine) {
     detail::attend_copy<argument<0>, shared, width, columns, threads, Problem::queries>(lane, to, detail::attend_head<argument<0>>(a.arguments[0], batch, p.head), p.q);
     detail::attend_copy<argument<5>, shared, width, columns, threads, Problem::queries>(lane, to + shared::bytes(columns), detail::attend_head<argument<5>>(a.arguments[5], batch, p.head), p.q);
     T* numbers = reinterpret_cast<T*>(to + 2 * shared::bytes(columns));
-    const T* lse = saved::lse(a.scratch, batch, p.head);
     FORMWORK_UNROLL
     for (int begin = 0; begin < 2 * columns; begin += threads) {
       const int i = begin + lane.thread(), q = p.q + i % columns;
       constexpr int size = static_cast<int>(sizeof(T));
+      const T* from = mine + (begin / columns * Problem::rows + begin % columns) + (p.head * static_cast<long>(Problem::queries) + p.q);
       if (2 * columns % threads == 0 || i < 2 * columns)
-        lane.template copy_async<size>(numbers + i, lse + (i < columns ? 0 : Problem::rows) + q, Problem::queries % columns == 0 || q < Problem::queries ? size : 0);
+        lane.template copy_async<size>(numbers + i, from, Problem::queries % columns == 0 || q < Problem::queries ? size : 0);
     }
   }
 
