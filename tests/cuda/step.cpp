@@ -282,6 +282,56 @@ TEST_CASE("step: a launch that failed while its step was recorded leaves the run
   CHECK(std::equal(whole.gradient_values().begin(), whole.gradient_values().end(), broken.gradient_values().begin()));
 }
 
+TEST_CASE("step: whichever call of two steps under way fails, nothing is left waiting and the run goes on from what was kept") {
+  training_step<on_gpu> whole(7), broken(7);
+  const training_data d(on_gpu::tokens);
+  auto begin = [&] { broken.begin(d.tokens, d.targets, 1e-2f); };
+  begin();
+  begin();  // both exchanges have their graphs
+  broken.end();
+  broken.end();
+  std::vector<std::vector<float>> kept{{broken.parameters().begin(), broken.parameters().end()}};
+  for (int n = 0; n < broken.states; ++n) kept.emplace_back(broken.state(n).begin(), broken.state(n).end());
+  std::vector<step_result> results;
+  for (int i = 0; i < 4; ++i) results.push_back(whole.step(d.tokens, d.targets, 1e-2f));
+  auto as_kept = [&] {
+    std::copy(kept[0].begin(), kept[0].end(), broken.parameters().begin());
+    for (int n = 0; n < broken.states; ++n) std::copy(kept[static_cast<std::size_t>(n) + 1].begin(), kept[static_cast<std::size_t>(n) + 1].end(), broken.state(n).begin());
+    broken.commit();
+    broken.resume_at(7, 2, 2);
+  };
+  auto same = [&](std::size_t i, step_result const& r) {
+    CAPTURE(i, r.loss, results[i].loss);
+    return r.loss == results[i].loss && r.gradient_norm == results[i].gradient_norm && r.applied;
+  };
+  int failures = 0;
+  for (bool failed = true; failed; ++failures) {
+    CAPTURE(failures);
+    failed = false;
+    stand_in::attempts = 0;
+    stand_in::fails_at = failures;
+    try {
+      begin();
+      begin();
+      const step_result third = broken.end(), fourth = broken.end();
+      CHECK(same(2, third));
+      CHECK(same(3, fourth));
+    } catch (gpu::cuda_error const& e) {
+      failed = true;
+      CHECK_THAT(e.what(), Catch::Contains("failed"));
+    }
+    stand_in::fails_at = -1;
+    broken.forget_begun();
+    CHECK(broken.begun() == 0);
+    as_kept();
+    CHECK(same(2, broken.step(d.tokens, d.targets, 1e-2f)));
+    begin();
+    CHECK(same(3, broken.end()));
+    as_kept();
+  }
+  CHECK(failures > 6);  // two starts, two events, two waits, and then none
+}
+
 TEST_CASE("step: a GPU that fails in the middle of a training leaves the last checkpoint and a program that goes on") {
   formwork_test::temporary_folder folder;
   std::vector<std::uint8_t> text;

@@ -29,7 +29,7 @@ class adjoint_table {
         joined = list[0];
         for (std::size_t k = 1; k < list.size(); ++k) joined = build::map<ops::add>(g, joined, list[k]);
       }
-      list = {joined};
+      list.assign(1, joined);
     }
     return list[0];
   }
