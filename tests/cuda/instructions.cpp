@@ -1,6 +1,9 @@
 // The emulator's instructions beside what a GPU answered (tests/gpu/instructions.golden, which tests/gpu/instructions.cpp
 // records), and whether that comparison would notice.
 #include "gpu/instruction_check.hpp"
+
+#include <random>
+
 #include "support/catch.hpp"
 
 using namespace formwork;

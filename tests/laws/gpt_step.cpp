@@ -1,6 +1,7 @@
 // Laws of a whole training step of a small GPT: values that a budget has computed again are the same bits as stored ones,
 // and the step gives the values of the program.
 #include <cstring>
+#include <random>
 
 #include "formwork/nn/gpt.hpp"
 #include "formwork/train/training.hpp"

@@ -1,5 +1,7 @@
 // Laws of compiled programs: fused equals unfused, derivatives are linear in the gradient that they start from,
 // transposes cancel.
+#include <random>
+
 #include "formwork/nn/gpt.hpp"
 #include "formwork/ops/gelu.hpp"
 #include "formwork/train/training.hpp"

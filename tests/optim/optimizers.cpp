@@ -1,6 +1,7 @@
 // Optimizers compiled to kernels, against the same formulas in f64.
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <random>
 #include <vector>
 

@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 
 #include <cstring>
+#include <random>
 #include <string>
 
 #include "formwork/ops/gelu_tanh.hpp"

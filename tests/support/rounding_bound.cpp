@@ -1,5 +1,7 @@
 #include "rounding_bound.hpp"
 
+#include <functional>
+
 namespace formwork::testing {
 
 bool bounded_output::has_teeth() const {

@@ -17,7 +17,7 @@ using namespace formwork::train;
 namespace fs = std::filesystem;
 using formwork_test::read_text;
 using formwork_test::temporary_folder;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 std::size_t files_in(const fs::path& folder) {

@@ -6,6 +6,7 @@
 
 #include <bit>
 #include <csignal>
+#include <limits>
 #include <random>
 
 #include "support/catch.hpp"
@@ -15,7 +16,7 @@ using namespace formwork::train;
 using formwork_test::read_text;
 using formwork_test::temporary_folder;
 using formwork_test::write_text;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 log_row row_of(std::uint64_t step) {

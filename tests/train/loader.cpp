@@ -4,12 +4,13 @@
 #include <chrono>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "support/allocations.hpp"
 #include "support/catch.hpp"
 
 using namespace formwork::train;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 // Token i is i, so that a window tells where it begins.

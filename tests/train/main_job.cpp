@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <cstring>
 #include <regex>
 
 #include "formwork/train/checkpoint.hpp"

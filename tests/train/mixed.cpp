@@ -1,4 +1,6 @@
 // Training with 16-bit storage on the CPU.
+#include <limits>
+
 #include "formwork/backend/cpu/cpu.hpp"
 #include "formwork/nn/gpt.hpp"
 #include "formwork/optim/adamw.hpp"

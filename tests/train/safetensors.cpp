@@ -1,6 +1,7 @@
 // safetensors: what is written is read back, and every malformed file is one sentence.
 #include <formwork/train/safetensors.hpp>
 
+#include <cstring>
 #include <random>
 
 #include "safetensors_check.hpp"
@@ -13,7 +14,7 @@ using formwork_test::check_safetensors;
 using formwork_test::read_text;
 using formwork_test::temporary_folder;
 using formwork_test::write_text;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using Catch::Matchers::EndsWith;
 
 namespace {

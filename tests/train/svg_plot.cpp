@@ -1,13 +1,14 @@
 // svg_plot: ticks are round and lie inside, every picture is well-formed, and the curve is where the numbers are.
 #include <formwork/train/svg_plot.hpp>
 
+#include <limits>
 #include <random>
 
 #include "support/catch.hpp"
 #include "temporary_folder.hpp"
 
 using namespace formwork::train;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 // Tags open and close in order, attributes are quoted, no stray & or <. Enough XML for these pictures.

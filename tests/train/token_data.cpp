@@ -14,7 +14,7 @@ using namespace formwork::train;
 namespace fs = std::filesystem;
 using formwork_test::temporary_folder;
 using formwork_test::write_text;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using Catch::Matchers::EndsWith;
 
 namespace {

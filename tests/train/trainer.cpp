@@ -1,5 +1,6 @@
 #include "formwork/train/trainer.hpp"
 
+#include <limits>
 #include <random>
 
 #include "formwork/backend/cpu/cpu.hpp"

@@ -2,6 +2,8 @@
 // repeatability, bad input.
 #include "formwork/train/training_step.hpp"
 
+#include <limits>
+
 #include "formwork/backend/cpu/cpu.hpp"
 #include "formwork/nn/embedding.hpp"
 #include "formwork/nn/linear.hpp"

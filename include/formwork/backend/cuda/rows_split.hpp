@@ -85,7 +85,7 @@ template <class Shape, int Stage, class... I> struct rows_part_launch : rows_lau
 
   template <class Lane, int Count> FORMWORK_DEVICE static void run(Lane const& lane, kernel_arguments<Count> const& a) {
     const long number = lane.block() / Shape::split.parts, part = lane.block() % Shape::split.parts;
-    row_t row;
+    row_t row{};
     pointers p;
     rows_known<Shape, I...>::template run<Stage>(lane, a, number, row, p);
     sums extras{{a.scratch, number, {}, {}, {}}};
