@@ -1,11 +1,11 @@
-# The package: find_package(formwork) gives formwork::formwork.
+# The package: find_package(formwork) gives formwork::formwork and formwork::cuda.
 include(CMakePackageConfigHelpers)
 
 set(formwork_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/formwork)
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/formwork DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.hpp")
-install(TARGETS formwork EXPORT formwork-targets)
+install(TARGETS formwork formwork_cuda EXPORT formwork-targets)
 install(EXPORT formwork-targets NAMESPACE formwork:: DESTINATION ${formwork_package_dir})
 
 # Headers do not depend on the width of a pointer, so the package does not either.

@@ -28,6 +28,7 @@ if(NOT TARGET formwork_openmp)
     find_package(OpenMP QUIET COMPONENTS CXX GLOBAL)
     if(TARGET OpenMP::OpenMP_CXX)
       target_link_libraries(formwork_openmp INTERFACE OpenMP::OpenMP_CXX)
+      target_compile_options(formwork_openmp INTERFACE $<$<COMPILE_LANG_AND_ID:CUDA,NVIDIA>:-Xcompiler=-fopenmp>)
     else()
       message(STATUS "formwork: ${CMAKE_CXX_COMPILER} has no OpenMP, so kernels run on one core "
                      "(g++ has it; clang needs the package libomp-dev)")

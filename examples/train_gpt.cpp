@@ -131,11 +131,11 @@ int main(int count, char** arguments) try {
   CLI::App app("Trains a byte-level GPT on text, resumes a run, or evaluates and samples its checkpoint.");
   app.failure_message([](auto*, CLI::Error const& e) { return std::string("train_gpt: ") + e.what() + "; --help says what there is.\n"; });
   app.add_option("--text", o.text, "files and folders to train on; default: the C++ library's headers");
-  auto* steps = app.add_option("--steps", o.train.steps, "training steps of the whole run")->capture_default_str();
+  auto* steps = app.add_option("--steps", o.train.steps, "training steps of the whole run")->capture_default_str()->check(in_range<long>);
   auto* rate = app.add_option("--learning-rate", o.train.learning_rate, "the highest one")->capture_default_str();
   auto* seed = app.add_option("--seed", o.train.seed, "of parameters, order of the data and samples")->capture_default_str()->check(in_range<std::uint64_t>);
-  app.add_option("--evaluate-every", o.train.evaluate_every, "steps between evaluations")->capture_default_str();
-  app.add_option("--checkpoint-every", o.train.checkpoint_every, "steps between checkpoints")->capture_default_str();
+  app.add_option("--evaluate-every", o.train.evaluate_every, "steps between evaluations")->capture_default_str()->check(in_range<long>);
+  app.add_option("--checkpoint-every", o.train.checkpoint_every, "steps between checkpoints")->capture_default_str()->check(in_range<long>);
   app.add_option("--out", o.train.folder, "folder for log.csv, loss.svg and checkpoint.safetensors; default: a new one in runs/");
   auto* resume = app.add_option("--resume", o.resume_file, "goes on from this checkpoint, with its settings");
   auto* sample = app.add_option("--sample", o.sample_file, "prints text sampled from this checkpoint");
@@ -143,7 +143,7 @@ int main(int count, char** arguments) try {
   app.add_option("--prompt", o.prompt, "the text that a sample goes on from");
   app.add_option("--length", o.length, "bytes to sample")->capture_default_str()->check(in_range<long>);
   app.add_option("--temperature", o.sample.temperature, "0 takes the likeliest byte")->capture_default_str();
-  app.add_option("--top-k", o.sample.top_k, "samples from the k likeliest bytes; 0: from all")->capture_default_str();
+  app.add_option("--top-k", o.sample.top_k, "samples from the k likeliest bytes; 0: from all")->capture_default_str()->check(in_range<long>);
   resume->excludes(sample)->excludes(evaluate)->excludes(seed);
   sample->excludes(evaluate);
   CLI11_PARSE(app, count, arguments);

@@ -1,7 +1,7 @@
 #!/bin/sh
-# consume.sh <way> <version>: builds and runs program/ with the library as a user gets it. The environment
-# names the parts: cmake, compiler, generator, flags (of a compile without CMake), source (the library's source
-# tree), installed (its installed copy), scratch (a folder to build in).
+# consume.sh <way> <version>: builds and runs program/ (or, as a program for GPUs, cuda/) with the library as a user gets it. The
+# environment names the parts: cmake, compiler, nvcc (empty: no_nvcc says why), generator, flags (of a compile without CMake),
+# source (the library's source tree), installed (its installed copy), scratch (a folder to build in).
 set -eu
 way=$1
 version=$2
@@ -21,6 +21,13 @@ install)
   exit
   ;;
 find_package) with_cmake -DCMAKE_PREFIX_PATH="$installed" -Dversion="$version" ;;
+cuda)
+  if [ -z "$nvcc" ]; then
+    echo "SKIPPED: $no_nvcc, so no program for GPUs was built"
+    exit
+  fi
+  with_cmake -DCMAKE_PREFIX_PATH="$installed" -Dversion="$version" -DCMAKE_CUDA_COMPILER="$nvcc" -DCMAKE_CUDA_ARCHITECTURES=80
+  ;;
 add_subdirectory)
   # Only the files that a package of the sources must hold.
   mkdir "$build/copy"

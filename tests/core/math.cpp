@@ -20,8 +20,8 @@ static_assert(std::is_same_v<decltype(formwork::math::min(1.0f, 0)), float>);
 static_assert(formwork::math::abs(std::numeric_limits<std::int32_t>::min()) == std::numeric_limits<std::int32_t>::min());
 static_assert(formwork::math::isfinite(1.0f) && !formwork::math::isfinite(std::numeric_limits<double>::infinity()));
 
-// A formula as an operation writes it: unqualified names.
-template <class T> T swish_like(T x) { return formwork::math::fma(x, sigmoid(x), select(x > T(0), rsqrt(x * x + T(1)), T(0))); }
+// A formula as an operation writes it: unqualified names, but for those that the C library has, too.
+template <class T> T swish_like(T x) { return formwork::math::fma(x, sigmoid(x), select(x > T(0), formwork::math::rsqrt(x * x + T(1)), T(0))); }
 
 template <class T> void check_against_library(T x) {
   const T positive = x * x + T(0.25);

@@ -1,5 +1,16 @@
-// Build-wide settings: the library's only macros stand here.
+// Build-wide settings: the library's only macros stand here, and what the compiler must be told is asked for.
 #pragma once
+
+#if __cplusplus < 202002L
+#error "formwork: these headers are C++20; compile with -std=c++20 (CMake: the targets formwork::formwork and formwork::cuda do)"
+#endif
+#if defined(__CUDACC__)
+#if __CUDACC_VER_MAJOR__ * 100 + __CUDACC_VER_MINOR__ < 1204
+#error "formwork: this nvcc cannot compile these headers; take that of the CUDA Toolkit 12.4 or later"
+#elif !defined(__CUDACC_RELAXED_CONSTEXPR__)
+#error "formwork: compile with --expt-relaxed-constexpr -Xcudafe --max_cost_constexpr_call=2000000000 (CMake: the target formwork::cuda does)"
+#endif
+#endif
 
 // FORMWORK_FN: a function that is usable on the host and, under a CUDA compiler, in device code.
 #if defined(__CUDACC__)

@@ -1,7 +1,7 @@
 // Elementary functions that the formulas of operations call as primitives, for scalars: those of the C library on
 // the host and of CUDA in device code, which have the same names; sin and cos of a float are trig.hpp's.
 // backend/cpu/simd_math.hpp has the same functions for SIMD packs, found by argument-dependent lookup: a formula says
-// `using namespace formwork::math;` and works on both.
+// `using formwork::math::exp;` and works on both.
 #pragma once
 
 #include <math.h>

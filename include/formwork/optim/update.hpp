@@ -100,14 +100,10 @@ template <class Optimizer, long DecayedRows, bool Scaled> struct update_of {
     constexpr int returned = static_cast<int>(std::tuple_size_v<decltype(result.states)>);
     if constexpr (require<returned == states,
                           error::optimizer_returns_another_number_of_states<Optimizer, states, returned>>)
-      return std::apply(
-          [&](auto const&... new_state) {
-            return [&]<std::size_t... K>(std::index_sequence<K...>) {
-              return updated{select(applies, result.parameter, parameters), select(applies, new_state, state[K])...};
-            }
-            (std::make_index_sequence<sizeof...(new_state)>{});
-          },
-          result.states);
+      return [&]<std::size_t... K>(std::index_sequence<K...>) {
+        return updated{select(applies, result.parameter, parameters), select(applies, std::get<K>(result.states), state[K])...};
+      }
+    (std::make_index_sequence<static_cast<std::size_t>(states)>{});
   }
 };
 

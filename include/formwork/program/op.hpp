@@ -111,6 +111,7 @@ template <const op_info* Info> struct op_key {
   friend constexpr auto op_type(op_key<Info>);
 };
 template <class Op> struct op_registration {
+  static_assert(sizeof(op_key<&info_of<Op>>) > 0);  // declared before it is defined: nvcc 12.4 loses a body that comes first
   friend constexpr auto op_type(op_key<&info_of<Op>>) { return Op{}; }
   static constexpr const op_info* info = &info_of<Op>;
 };

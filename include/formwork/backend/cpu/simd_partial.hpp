@@ -9,8 +9,10 @@
 
 #include "../../core/config.hpp"
 
-#if defined(__SSE2__)
+#if defined(__AVX__)
 #include <immintrin.h>
+#elif defined(__SSE2__)  // of g++ 13's immintrin.h nvcc 12.4 does not know everything
+#include <emmintrin.h>
 #endif
 
 namespace formwork::cpu::detail {

@@ -253,12 +253,14 @@ struct launcher {
     constexpr launch_shape shape = Launch::shape;
     static_assert(shape.threads % warp == 0 && shape.threads <= 1024 && shape.blocks > 0 && shape.blocks < (1l << 31));
     const auto stream = static_cast<cudaStream_t>(queue);
+    void (*const run)(kernel_arguments<N>) = entry<Launch, N>;
+    const auto kernel = reinterpret_cast<const void*>(run);  // a template's name is not what every release's functions take
     if constexpr (shape.shared_bytes > 48 * 1024)  // of the current GPU, so not once and for all
-      detail::check(cudaFuncSetAttribute(entry<Launch, N>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes)), "cudaFuncSetAttribute", Launch::name);
+      detail::check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes)), "cudaFuncSetAttribute", Launch::name);
     void* arguments[] = {const_cast<kernel_arguments<N>*>(&a)};
     nvtxRangePushA(Launch::name);
     const cudaError_t e =
-        cudaLaunchKernel(entry<Launch, N>, dim3(static_cast<unsigned>(shape.blocks)), dim3(static_cast<unsigned>(shape.threads)), arguments, shape.shared_bytes, stream);
+        cudaLaunchKernel(kernel, dim3(static_cast<unsigned>(shape.blocks)), dim3(static_cast<unsigned>(shape.threads)), arguments, shape.shared_bytes, stream);
     nvtxRangePop();
     detail::check(e, "the launch", Launch::name);
     if (waits) detail::check(cudaStreamSynchronize(stream), "the run", Launch::name);

@@ -1,0 +1,68 @@
+# formwork_cuda_architectures(RESULT NVCC WANTED): what CMAKE_CUDA_ARCHITECTURES is to be for the compiler NVCC. WANTED is a
+# list of compute capabilities (86, 90-real, 80-virtual); an empty one asks for the GPUs of this machine, or, where there is none,
+# for every GPU since 2020 (80; newer ones translate it when the program first runs). A GPU that NVCC does not know gets the
+# newest code that it can translate; one that is older than 8.0 has none here.
+function(formwork_cuda_architectures result nvcc wanted)
+  execute_process(COMMAND ${nvcc} --list-gpu-arch OUTPUT_VARIABLE listed ERROR_VARIABLE complaint RESULT_VARIABLE failed)
+  string(REGEX MATCHALL "compute_[0-9]+" known "${listed}")
+  list(TRANSFORM known REPLACE "compute_" "")
+  if(failed OR NOT known)
+    message(FATAL_ERROR "CUDA: `${nvcc} --list-gpu-arch` does not say for which GPUs it compiles; name the CUDA Toolkit's nvcc "
+            "with -DCMAKE_CUDA_COMPILER=/path/to/nvcc. ${complaint}")
+  endif()
+  list(SORT known COMPARE NATURAL)
+  list(GET known -1 newest)
+
+  foreach(architecture IN LISTS wanted)
+    string(REGEX MATCH "^[0-9]+" number "${architecture}")
+    if(NOT number)
+      continue()  # all, native: CMake's own words
+    endif()
+    if(number LESS 80)
+      message(FATAL_ERROR "CUDA: FORMWORK_CUDA_ARCHITECTURES asks for ${architecture}, and the kernels need a compute capability of "
+              "8.0 (80) or later: RTX 30, A100 or newer.")
+    elseif(NOT number IN_LIST known)
+      message(FATAL_ERROR "CUDA: FORMWORK_CUDA_ARCHITECTURES asks for ${architecture}, which ${nvcc} does not know. Choose one that it "
+              "knows (${newest} is its newest, and newer GPUs translate it), or install a newer CUDA Toolkit.")
+    endif()
+  endforeach()
+  if(wanted)
+    set(${result} "${wanted}" PARENT_SCOPE)
+    return()
+  endif()
+
+  execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
+                  OUTPUT_VARIABLE gpus ERROR_QUIET RESULT_VARIABLE failed)
+  string(REGEX MATCHALL "[0-9]+\\.[0-9]+" gpus "${gpus}")
+  set(chosen "")
+  set(old "")
+  if(NOT failed)
+    foreach(gpu IN LISTS gpus)
+      string(REPLACE "." "" number "${gpu}")
+      if(number LESS 80)
+        list(APPEND old ${gpu})
+      elseif(number IN_LIST known)
+        list(APPEND chosen ${number})
+      else()
+        set(below 80)
+        foreach(other IN LISTS known)
+          if(other LESS number)
+            set(below ${other})
+          endif()
+        endforeach()
+        message(STATUS "CUDA: ${nvcc} does not know this machine's compute capability ${gpu}; the GPU translates the code for ${below}")
+        list(APPEND chosen ${below})
+      endif()
+    endforeach()
+  endif()
+  if(old AND NOT chosen)
+    list(JOIN old ", " old)
+    message(FATAL_ERROR "CUDA: this machine's GPU has compute capability ${old}, and the kernels need 8.0 or later: RTX 30, A100 or "
+            "newer. The preset quickstart trains on the CPU; -DFORMWORK_CUDA_ARCHITECTURES=80 compiles for other machines' GPUs.")
+  endif()
+  list(REMOVE_DUPLICATES chosen)
+  if(NOT chosen)
+    set(chosen 80)
+  endif()
+  set(${result} "${chosen}" PARENT_SCOPE)
+endfunction()
